@@ -1,0 +1,241 @@
+// Receiving: a Consumer hands out messages that are read in place; release() is what makes one consumed.
+//
+// Thread rule: a Consumer, and the messages it gave out, belong to one thread at a time. Any number of consumers, in
+// any number of processes, may share one queue: each message goes to one of them.
+// Process safety: a message that was received and not released when its holder dies is delivered again, marked.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <span>
+#include <utility>
+
+#include "shmq/core/queue_handle.hpp"
+#include "shmq/options.hpp"
+#include "shmq/outcome.hpp"
+#include "shmq/producer.hpp"
+
+namespace shmq {
+
+template <class T = void>
+class Consumer;
+
+/// Names one message for good: the queue's generation in its segment, and its position in that queue. A redelivery has
+/// the id of the first delivery, and a forwarded message that of its first queue: what repeats has the same id.
+struct MessageId {
+  std::uint64_t generation = 0;
+  std::uint64_t position = 0;
+  auto operator<=>(const MessageId&) const = default;
+  friend std::ostream& operator<<(std::ostream& out, const MessageId& id) {
+    return out << id.generation << ':' << id.position;
+  }
+};
+
+namespace core {
+struct ConsumerEndpoint;
+
+/// Received positions as the hot path hands them over: bit i of `mask` is a message at position + i.
+struct Taken {
+  Outcome outcome = Outcome::ok;
+  std::uint64_t position = 0;
+  std::uint64_t mask = 0;
+};
+/// `limit` null: does not wait.
+Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* limit);
+void release_block(ConsumerEndpoint& consumer, std::uint64_t position);
+void give_message_back(ConsumerEndpoint& consumer, std::uint64_t position);
+void stamp_take(ConsumerEndpoint& consumer);
+std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::uint64_t position, std::uint32_t bytes);
+}  // namespace core
+
+struct ConsumerOptions {
+  Wait wait = Wait::spin_futex;
+};
+
+/// A received message, read in place. Move-only. Dropped without release(), it is delivered again, marked.
+/// A held message stops the queue after one lap of it: release soon, or copy.
+class [[nodiscard]] Message {
+ public:
+  Message() = default;
+  Message(Message&& other) noexcept
+      : consumer_(std::exchange(other.consumer_, nullptr)),
+        data_(other.data_),
+        position_(other.position_),
+        outcome_(other.outcome_) {}
+  Message& operator=(Message&& other) noexcept {
+    if (this != &other) {
+      give_back();
+      new (this) Message(std::move(other));
+    }
+    return *this;
+  }
+  ~Message() { give_back(); }
+
+  /// True while there is a message to read: after a successful receive, until release() or forward().
+  explicit operator bool() const { return consumer_ != nullptr; }
+  Outcome outcome() const { return outcome_; }
+
+  std::span<const std::byte> data() const { return data_; }
+  std::size_t size() const { return data_.size(); }
+  std::uint32_t type() const;
+  MessageId id() const;
+  /// True where somebody may have seen this message before: it was received and not released, or it was forwarded from
+  /// such a one.
+  bool redelivered() const;
+  /// How often it was handed out before this time; saturates at 255.
+  std::uint32_t deliveries() const;
+
+  /// Only on queues declared with metadata, 0 elsewhere: the sender's pid, CLOCK_REALTIME in ns, and what it set.
+  std::uint32_t producer_pid() const;
+  std::int64_t published_ns() const;
+  std::uint64_t correlation() const;
+
+  /// Consumed: never delivered again.
+  void release();
+  /// Delivered again, marked, to whoever comes first; the same as dropping it.
+  void give_back();
+  /// Publishes this message to another queue, under the same id, and then releases it here. A payload in a block is
+  /// handed over without a copy within a segment. A kill in between never loses it; where it may come twice, the second
+  /// one is marked. On any outcome but ok the message is still held. Outcomes: those of Producer::claim().
+  [[nodiscard]] Outcome forward(Producer<void>& to, const Limit& limit = {});
+
+ private:
+  template <class>
+  friend class Consumer;
+  /// Gives the message back and stands for the reason: it is not what its reader can read.
+  static Message refused(Message message) {
+    message.give_back();
+    return Message(Outcome::corrupt);
+  }
+  friend class MessageBatch;
+  Message(core::ConsumerEndpoint* consumer, std::uint64_t position);
+  explicit Message(Outcome outcome) : outcome_(outcome) {}
+
+  core::ConsumerEndpoint* consumer_ = nullptr;
+  std::span<const std::byte> data_;
+  std::uint64_t position_ = 0;
+  Outcome outcome_ = Outcome::empty;
+};
+
+/// Several messages taken by one compare-and-swap. Move-only; what is not released when it is dropped is delivered
+/// again. Iterate with indices: batch[i] is the i-th message's payload.
+class [[nodiscard]] MessageBatch {
+ public:
+  MessageBatch() = default;
+  MessageBatch(MessageBatch&& other) noexcept
+      : consumer_(std::exchange(other.consumer_, nullptr)),
+        position_(other.position_),
+        mask_(other.mask_),
+        outcome_(other.outcome_) {}
+  MessageBatch& operator=(MessageBatch&& other) noexcept {
+    if (this != &other) {
+      give_back();
+      new (this) MessageBatch(std::move(other));
+    }
+    return *this;
+  }
+  ~MessageBatch() { give_back(); }
+
+  explicit operator bool() const { return consumer_ != nullptr; }
+  Outcome outcome() const { return outcome_; }
+  std::size_t size() const { return static_cast<std::size_t>(__builtin_popcountll(mask_)); }
+  /// Takes the first message out of the batch, as a Message of its own; false when none is left.
+  Message pop_front();
+  /// Calls `read(const Message&)` for each, in order, without giving any away.
+  template <class Read>
+  void for_each(Read&& read) const;
+  void release();
+  void give_back();
+
+ private:
+  friend class Consumer<void>;
+  MessageBatch(core::ConsumerEndpoint* consumer, std::uint64_t position, std::uint64_t mask)
+      : consumer_(consumer), position_(position), mask_(mask), outcome_(Outcome::ok) {}
+  explicit MessageBatch(Outcome outcome) : outcome_(outcome) {}
+
+  core::ConsumerEndpoint* consumer_ = nullptr;
+  std::uint64_t position_ = 0;
+  std::uint64_t mask_ = 0;  // bit i: position_ + i is a message of this batch
+  Outcome outcome_ = Outcome::empty;
+};
+
+template <>
+class Consumer<void> {
+ public:
+  Consumer(Consumer&&) noexcept = default;
+  Consumer& operator=(Consumer&&) noexcept = default;
+
+  /// The oldest message; waits as long as `limit` allows. Redeliveries come before new messages.
+  /// Outcomes: ok, timeout, stopped, closed (closed, and every message released), removed, detached, corrupt.
+  Message receive(const Limit& limit = {});
+  /// Never waits; `empty` when there is nothing just now.
+  Message try_receive();
+  /// Up to `max` (64 at most) messages, as many as are there just now but at least one; waits like receive() for the
+  /// first. A redelivered message comes alone.
+  MessageBatch receive_batch(std::size_t max, const Limit& limit = {});
+  MessageBatch try_receive_batch(std::size_t max);
+
+  static constexpr std::size_t kBatchMax = 64;
+
+ private:
+  template <class>
+  friend class Queue;
+  core::Taken take(std::size_t max, const Limit* limit);
+  Message message(const core::Taken& taken);
+  MessageBatch batch(const core::Taken& taken);
+  struct Dispose {
+    void operator()(core::ConsumerEndpoint* endpoint) const;
+  };
+  explicit Consumer(core::ConsumerEndpoint* endpoint) : endpoint_(endpoint) {}
+  std::unique_ptr<core::ConsumerEndpoint, Dispose> endpoint_;
+};
+
+/// The typed face: a message that is read as a T.
+template <class T>
+class [[nodiscard]] TypedMessage {
+ public:
+  TypedMessage() = default;
+  explicit operator bool() const { return static_cast<bool>(message_); }
+  Outcome outcome() const { return message_.outcome(); }
+  const T& operator*() const { return *reinterpret_cast<const T*>(message_.data().data()); }
+  const T* operator->() const { return &**this; }
+  MessageId id() const { return message_.id(); }
+  std::uint32_t type() const { return message_.type(); }
+  bool redelivered() const { return message_.redelivered(); }
+  std::uint32_t deliveries() const { return message_.deliveries(); }
+  void release() { message_.release(); }
+  void give_back() { message_.give_back(); }
+  /// The same message, for calls on bytes.
+  Message& bytes() { return message_; }
+
+ private:
+  template <class>
+  friend class Consumer;
+  // A message of another size can only have been sent through the untyped face.
+  explicit TypedMessage(Message message) : message_(std::move(message)) {}
+  Message message_;
+};
+
+template <class T>
+class Consumer {
+ public:
+  /// Like Consumer<void>::receive(); a message that is not sizeof(T) long is `corrupt` and is left in the queue.
+  TypedMessage<T> receive(const Limit& limit = {}) { return typed(bytes_.receive(limit)); }
+  TypedMessage<T> try_receive() { return typed(bytes_.try_receive()); }
+  /// The same consumer, for calls on bytes.
+  Consumer<void>& bytes() { return bytes_; }
+
+ private:
+  template <class>
+  friend class Queue;
+  explicit Consumer(Consumer<void> bytes) : bytes_(std::move(bytes)) {}
+  static TypedMessage<T> typed(Message message);
+  Consumer<void> bytes_;
+};
+
+}  // namespace shmq
+
+#include "shmq/core/consumer_inline.hpp"

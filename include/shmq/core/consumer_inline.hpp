@@ -1,0 +1,163 @@
+// The path of a message being received, inline. Contracts are in shmq/consumer.hpp.
+#pragma once
+
+#include <algorithm>
+
+#include "shmq/consumer.hpp"
+
+namespace shmq {
+
+namespace core {
+
+struct ConsumerEndpoint : Endpoint {
+  /// The redelivery sequence before the last scan that found nothing; a new consumer has seen nothing.
+  std::uint64_t seen = ~std::uint64_t{0};
+
+  std::uint32_t length(std::uint64_t position) const {
+    return layout::descriptor_length(
+        ring.memory().slot_header(ring.index_of(position)).descriptor.load(std::memory_order_relaxed));
+  }
+
+  /// After a take of READY or TOMB slots: which of them are messages; the others are released at once.
+  std::uint64_t messages_of(const Grant& grant) {
+    std::uint64_t mask = 0;
+    for (std::uint32_t i = 0; i < grant.count; ++i) {
+      const std::uint64_t position = layout::position_add(grant.position, i);
+      if (ring.memory().slot(ring.index_of(position)).load(std::memory_order_relaxed) == ring.ready_word(position)) [[likely]]
+        mask |= std::uint64_t{1} << i;
+      else
+        release_slot(position);
+    }
+    return mask;
+  }
+
+  void release_slot(std::uint64_t position) {
+    ring.release(position);
+    notify(queue->header->space_event);
+  }
+
+  void release(std::uint64_t position) {
+    if (length(position) & layout::kLengthInBlock) [[unlikely]]
+      release_block(*this, position);
+    else
+      release_slot(position);
+    if (due()) [[unlikely]]
+      stamp_take(*this);
+  }
+};
+
+}  // namespace core
+
+inline void Consumer<void>::Dispose::operator()(core::ConsumerEndpoint* endpoint) const {
+  if (endpoint->loans != 0)
+    endpoint->abandoned = true;  // the last loan disposes of it
+  else
+    endpoint->dispose(endpoint);
+}
+
+inline core::Taken Consumer<void>::take(std::size_t max, const Limit* limit) {
+  core::ConsumerEndpoint& consumer = *endpoint_;
+  if (consumer.is_detached()) [[unlikely]]
+    return {Outcome::detached};
+  const auto count = static_cast<std::uint32_t>(std::clamp<std::size_t>(max, 1, kBatchMax));
+  if (consumer.seen == consumer.ring.redelivery_sequence()) [[likely]] {
+    const core::Grant grant = consumer.ring.try_take(consumer.me, count);
+    if (grant.status == core::RingStatus::ok) [[likely]]
+      if (const std::uint64_t mask = consumer.messages_of(grant); mask != 0) [[likely]]
+        return {Outcome::ok, grant.position, mask};
+  }
+  return core::receive_slow(consumer, count, limit);
+}
+
+inline Message::Message(core::ConsumerEndpoint* consumer, std::uint64_t position)
+    : consumer_(consumer), position_(position), outcome_(Outcome::ok) {
+  const std::uint32_t length = consumer->length(position);
+  if (length & layout::kLengthInBlock) [[unlikely]] {
+    data_ = core::block_payload(*consumer, position, length & layout::kLengthMask);
+  } else {
+    // The length is shared memory: whatever it says, no more than the room is read.
+    const std::uint32_t bytes = std::min(length & layout::kLengthMask, consumer->queue->payload_room);
+    data_ = {consumer->queue->payload(position), bytes};
+  }
+}
+
+inline Message Consumer<void>::message(const core::Taken& taken) {
+  if (taken.outcome != Outcome::ok) return Message(taken.outcome);
+  endpoint_->borrow();
+  return Message(endpoint_.get(), layout::position_add(taken.position, static_cast<std::uint64_t>(__builtin_ctzll(taken.mask))));
+}
+
+inline MessageBatch Consumer<void>::batch(const core::Taken& taken) {
+  if (taken.outcome != Outcome::ok) return MessageBatch(taken.outcome);
+  endpoint_->borrow();
+  return MessageBatch(endpoint_.get(), taken.position, taken.mask);
+}
+
+inline Message Consumer<void>::receive(const Limit& limit) { return message(take(1, &limit)); }
+inline Message Consumer<void>::try_receive() { return message(take(1, nullptr)); }
+inline MessageBatch Consumer<void>::receive_batch(std::size_t max, const Limit& limit) { return batch(take(max, &limit)); }
+inline MessageBatch Consumer<void>::try_receive_batch(std::size_t max) { return batch(take(max, nullptr)); }
+
+inline void Message::release() {
+  core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
+  if (consumer == nullptr) return;
+  if (!consumer->is_detached()) [[likely]]
+    consumer->release(position_);
+  consumer->give_back();
+}
+
+inline void Message::give_back() {
+  core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
+  if (consumer == nullptr) return;
+  if (!consumer->is_detached()) core::give_message_back(*consumer, position_);
+  consumer->give_back();
+}
+
+inline Message MessageBatch::pop_front() {
+  if (consumer_ == nullptr) return Message(Outcome::empty);
+  const auto i = static_cast<std::uint64_t>(__builtin_ctzll(mask_));
+  mask_ &= mask_ - 1;
+  core::ConsumerEndpoint* const consumer = consumer_;
+  if (mask_ == 0)
+    consumer_ = nullptr;  // the batch's loan becomes the message's
+  else
+    consumer->borrow();
+  return Message(consumer, layout::position_add(position_, i));
+}
+
+template <class Read>
+void MessageBatch::for_each(Read&& read) const {
+  for (std::uint64_t rest = mask_; rest != 0 && consumer_ != nullptr; rest &= rest - 1) {
+    Message message(consumer_, layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
+    read(static_cast<const Message&>(message));
+    message.consumer_ = nullptr;  // still the batch's
+  }
+}
+
+inline void MessageBatch::release() {
+  core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
+  if (consumer == nullptr) return;
+  if (!consumer->is_detached()) {
+    for (std::uint64_t rest = mask_; rest != 0; rest &= rest - 1)
+      consumer->release(layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
+  }
+  consumer->give_back();
+}
+
+inline void MessageBatch::give_back() {
+  core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
+  if (consumer == nullptr) return;
+  if (!consumer->is_detached()) {
+    for (std::uint64_t rest = mask_; rest != 0; rest &= rest - 1)
+      core::give_message_back(*consumer, layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
+  }
+  consumer->give_back();
+}
+
+template <class T>
+TypedMessage<T> Consumer<T>::typed(Message message) {
+  if (message && message.size() != sizeof(T)) return TypedMessage<T>(Message::refused(std::move(message)));
+  return TypedMessage<T>(std::move(message));
+}
+
+}  // namespace shmq

@@ -1,0 +1,103 @@
+// What can be declared about segments and queues, and how long a call may wait.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace shmq {
+
+/// `count` blocks of `bytes` each, for payloads that do not fit a slot. Sizes are rounded up to a multiple of 64, from
+/// 4096 on to a multiple of 4096; blocks of 4096 bytes and more are page-aligned.
+struct BlockClass {
+  std::uint64_t bytes = 0;
+  std::uint32_t count = 0;
+  bool operator==(const BlockClass&) const = default;
+};
+
+struct SegmentOptions {
+  /// The whole segment, tables included; rounded up to 4096. Everything is reserved at creation. CapacityPlan says how
+  /// much a set of queues and blocks needs.
+  std::uint64_t size_bytes = 64u << 20;
+  /// The block pool, smallest class first, 8 classes at most. Not set: three eighths of the segment, split evenly into
+  /// blocks of 4 KiB, 64 KiB and 1 MiB as far as they fit. Set and empty: no blocks.
+  std::optional<std::vector<BlockClass>> blocks;
+  /// How many attachments (a process may attach more than once) can be there at once: 1 to 4094.
+  std::uint32_t participants_max = 64;
+  /// How many objects (queues, …) can be there at once: 1 to 4095.
+  std::uint32_t objects_max = 128;
+  /// The file's mode, exactly: the umask does not change it.
+  std::uint32_t mode = 0600;
+  /// A group's name or number that the file is given to; empty leaves the creator's.
+  std::string group;
+  /// Touch every page at creation, so that no first use pays for a page fault.
+  bool prefault = false;
+};
+
+struct AttachOptions {
+  /// Shown to people by shmq-stat; empty takes the program's name.
+  std::string name;
+  /// Touch every page at attach.
+  bool prefault = false;
+};
+
+enum class OnFull : std::uint32_t {
+  block = 0,   // claim() waits for room, as long as its limit allows
+  reject = 1,  // claim() returns Outcome::full at once
+};
+
+/// How a handle waits.
+enum class Wait : std::uint8_t {
+  spin_futex,  // spin for some 20 us, then sleep in the kernel: the default
+  spin_yield,  // spin, giving the core away from time to time
+  spin,        // spin: the fastest answer, a whole core each
+};
+
+struct QueueOptions {
+  /// How many messages it holds; rounded up to a power of two, 2 to 16,777,216.
+  std::uint64_t capacity = 1024;
+  /// Bytes of one slot, its header of 16 (with metadata 48) included: a power of two, 64 to 65,536. What fits the rest
+  /// travels inline; a larger payload takes a block. Queue<T> chooses this by itself where it is 0; otherwise 0 is 64.
+  std::uint32_t slot_bytes = 0;
+  OnFull on_full = OnFull::block;
+  /// Keep producer, publish time and correlation id with each message (32 bytes more in each slot).
+  bool metadata = false;
+};
+
+/// How long a call may wait: for ever, for a time, until a stop token is triggered, or both.
+///   q.receive(); q.receive(100ms); q.receive(stop); q.receive({stop, 100ms});
+class Limit {
+ public:
+  using clock = std::chrono::steady_clock;
+  Limit() = default;
+  template <class Rep, class Period>
+  Limit(std::chrono::duration<Rep, Period> timeout)  // NOLINT: meant to convert
+      : deadline_ns_(deadline_after(timeout)) {}
+  Limit(std::stop_token stop) : stop_(std::move(stop)) {}  // NOLINT: meant to convert
+  template <class Rep, class Period>
+  Limit(std::stop_token stop, std::chrono::duration<Rep, Period> timeout)
+      : deadline_ns_(deadline_after(timeout)), stop_(std::move(stop)) {}
+
+  static constexpr std::int64_t kForever = INT64_MAX;
+  /// On CLOCK_MONOTONIC; kForever when there is none.
+  std::int64_t deadline_ns() const { return deadline_ns_; }
+  const std::stop_token& stop() const { return stop_; }
+
+ private:
+  template <class Rep, class Period>
+  static std::int64_t deadline_after(std::chrono::duration<Rep, Period> timeout) {
+    const std::int64_t now =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(clock::now().time_since_epoch()).count();
+    if (timeout <= timeout.zero()) return now;
+    // A timeout too long for the clock is for ever; compared in seconds, where nothing overflows.
+    if (std::chrono::duration<double>(timeout).count() > 9.0e9) return kForever;
+    return now + std::chrono::duration_cast<std::chrono::nanoseconds>(timeout).count();
+  }
+  std::int64_t deadline_ns_ = kForever;
+  std::stop_token stop_;
+};
+
+}  // namespace shmq

@@ -1,0 +1,7 @@
+// Everything: segments, queues, capacity planning and inspection.
+#pragma once
+
+#include "shmq/capacity_plan.hpp"
+#include "shmq/outcome.hpp"
+#include "shmq/result.hpp"
+#include "shmq/segment.hpp"

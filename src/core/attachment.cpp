@@ -1,0 +1,159 @@
+#include "shmq/core/attachment.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/text.hpp"
+#include "core/attachment_os.hpp"
+#include "core/directory.hpp"
+#include "core/fork_guard.hpp"
+#include "core/participants.hpp"
+#include "core/segment_files.hpp"
+#include "shmq/base/clock.hpp"
+#include "shmq/core/event.hpp"
+
+namespace shmq::core {
+
+namespace {
+
+Status touch_pages(const os::Mapping& mapping) {
+#ifdef MADV_POPULATE_WRITE
+  if (::madvise(mapping.data(), mapping.size(), MADV_POPULATE_WRITE) == 0) return Done{};
+  if (errno != EINVAL) return base::system_error(errno, "cannot prefault the segment");
+#endif
+  // A kernel without it: a read maps the page, which is what costs; the bytes stay as they are.
+  for (std::uint64_t offset = 0; offset < mapping.size(); offset += layout::kPageBytes)
+    (void)*static_cast<volatile std::byte*>(mapping.data() + offset);
+  return Done{};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Attachment>> Attachment::create(const std::string& name, const SegmentOptions& options,
+                                                       const AttachOptions& attach) {
+  Result<NewSegment> made = make_segment_file(name, options);
+  if (!made) return made.error();
+  std::shared_ptr<Attachment> attachment(new Attachment);
+  attachment->name_ = name;
+  attachment->view_ = made->view;
+  attachment->os_ = std::make_unique<Os>();
+  attachment->os_->mapping = std::move(made->mapping);
+  attachment->os_->lock = std::move(made->lock);
+  AttachOptions joined = attach;
+  joined.prefault |= options.prefault;
+  Result<std::shared_ptr<Attachment>> finished = finish(attachment, joined);
+  Status published = finished ? publish_segment_file(made->temporary_name, name) : Status(finished.error());
+  if (published) return finished;
+  os::remove_file_if(made->temporary_name, attachment->os_->mapping.file());
+  return published.error();
+}
+
+Result<std::shared_ptr<Attachment>> Attachment::open(const std::string& name, const AttachOptions& attach) {
+  for (int attempt = 0;; ++attempt) {
+    Result<OpenSegment> opened = open_segment_file(name);
+    if (!opened) {
+      // The name may stand for another segment than a moment ago: a remove and a create went by.
+      if (opened.error().code() == ErrorCode::busy && attempt < 100) continue;
+      return opened.error();
+    }
+    std::shared_ptr<Attachment> attachment(new Attachment);
+    attachment->name_ = name;
+    attachment->view_ = opened->view;
+    attachment->os_ = std::make_unique<Os>();
+    attachment->os_->mapping = std::move(opened->mapping);
+    attachment->os_->lock = std::move(opened->lock);
+    Result<std::shared_ptr<Attachment>> finished = finish(attachment, attach);
+    if (finished && attachment->view_.removed() && attempt < 100) continue;
+    return finished;
+  }
+}
+
+Result<std::shared_ptr<Attachment>> Attachment::finish(std::shared_ptr<Attachment> made, const AttachOptions& attach) {
+  made->pins_.assign(made->view_.geometry().objects_max, 0);
+  if (attach.prefault)
+    if (Status touched = touch_pages(made->os_->mapping); !touched) return touched.error();
+  if (Status joined = made->join(attach); !joined) return joined.error();
+  guard_forks(*made);
+  declare_barriers(made->view_.header().blocks_event);
+  return made;
+}
+
+Status Attachment::join(const AttachOptions& attach) {
+  const Participants participants(view_, os_->lock);
+  const auto take = [&](std::uint32_t first, std::uint32_t end) {
+    row_word_ = participants.take_row(attach, first, end);
+    me_ = {layout::owner_of(row_word_), layout::word_incarnation(row_word_)};
+    return me_.id != layout::kNobody;
+  };
+  const std::uint32_t last = view_.geometry().participants_max;
+  if (!take(0, last)) {
+    // Some of the rows may belong to the dead. Sweeping them needs a row to say so in: the spare one.
+    if (!take(last, last + 1))
+      return Error(ErrorCode::busy, "segment \"" + name_ + "\" has no free participant row, and another process is just "
+                                    "looking for dead ones: try again");
+    reap();
+    leave();
+    if (!take(0, last))
+      return Error(ErrorCode::no_space, "segment \"" + name_ + "\" has no free participant row: all " + std::to_string(last) +
+                                            " are held by living processes (shmq-stat show " + name_ +
+                                            " lists them); create it with a larger participants_max");
+  }
+  reap();  // whoever attaches mends what it finds
+  return Done{};
+}
+
+void Attachment::leave() {
+  // Every handle is gone, so nothing is held; what is left is the row itself.
+  layout::ParticipantRow& row = view_.row(me_.id - 1);
+  std::uint64_t expected = row_word_;
+  row.word.compare_exchange_strong(
+      expected, layout::owner_word(layout::epoch_add(layout::word_epoch(row_word_), 1), 0, 0,
+                                   static_cast<std::uint8_t>(layout::RowState::free)));
+  os_->lock.unlock(me_.id - 1);
+  me_ = {};
+}
+
+Attachment::~Attachment() {
+  if (me_.id == layout::kNobody) return;
+  unguard_forks(*this);
+  if (detached()) return;
+  leave();
+}
+
+void Attachment::fork_child() {
+  os_->lock.close();
+  detached_.store(true, std::memory_order_relaxed);
+}
+
+Liveness Attachment::liveness(std::uint32_t index, std::uint64_t word) const {
+  if (index + 1 == me_.id) return Liveness::alive;  // one's own lock is not seen through one's own descriptor
+  return Participants(view_, os_->lock).liveness(index, word);
+}
+
+bool Attachment::pin(std::uint32_t entry, std::uint64_t word) {
+  const std::uint64_t bit = std::uint64_t{1} << ((me_.id - 1) % 64);
+  {
+    const std::lock_guard lock(pins_mutex_);
+    // Sequentially consistent on both sides: either the remover sees the bit or we see that it is removed.
+    if (pins_[entry]++ == 0) view_.users(entry, me_.id - 1).fetch_or(bit, std::memory_order_seq_cst);
+  }
+  if (view_.entry(entry).word.load(std::memory_order_seq_cst) == word) return true;
+  unpin(entry);
+  return false;
+}
+
+void Attachment::unpin(std::uint32_t entry) {
+  if (detached()) return;
+  const std::uint64_t bit = std::uint64_t{1} << ((me_.id - 1) % 64);
+  {
+    const std::lock_guard lock(pins_mutex_);
+    if (--pins_[entry] != 0) return;
+    view_.users(entry, me_.id - 1).fetch_and(~bit, std::memory_order_seq_cst);
+  }
+  Directory(*this).reclaim_if_unused(entry);
+}
+
+}  // namespace shmq::core

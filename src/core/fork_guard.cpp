@@ -1,0 +1,48 @@
+#include "core/fork_guard.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+#include "shmq/core/attachment.hpp"
+
+namespace shmq::core {
+
+namespace {
+
+// Never destroyed: a fork may happen while static objects are being destroyed.
+struct Registry {
+  std::mutex mutex;
+  std::vector<Attachment*> attachments;
+};
+
+Registry& registry() {
+  static Registry* const kRegistry = new Registry;
+  return *kRegistry;
+}
+
+void before_fork() { registry().mutex.lock(); }
+void in_parent() { registry().mutex.unlock(); }
+void in_child() {
+  for (Attachment* attachment : registry().attachments) attachment->fork_child();
+  registry().attachments.clear();
+  registry().mutex.unlock();
+}
+
+}  // namespace
+
+void guard_forks(Attachment& attachment) {
+  static const int registered = ::pthread_atfork(before_fork, in_parent, in_child);
+  (void)registered;
+  const std::lock_guard lock(registry().mutex);
+  registry().attachments.push_back(&attachment);
+}
+
+void unguard_forks(Attachment& attachment) {
+  const std::lock_guard lock(registry().mutex);
+  std::erase(registry().attachments, &attachment);
+}
+
+}  // namespace shmq::core
