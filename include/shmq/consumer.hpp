@@ -147,6 +147,8 @@ class [[nodiscard]] MessageBatch {
   /// Calls `read(const Message&)` for each, in order, without giving any away.
   template <class Read>
   void for_each(Read&& read) const;
+  /// Whether it holds a message that was delivered before; such a one comes alone.
+  bool only_redelivered() const;
   void release();
   void give_back();
 

@@ -47,7 +47,7 @@ Result<std::shared_ptr<Attachment>> Attachment::create(const std::string& name, 
   Result<std::shared_ptr<Attachment>> finished = finish(attachment, joined);
   Status published = finished ? publish_segment_file(made->temporary_name, name) : Status(finished.error());
   if (published) return finished;
-  os::remove_file_if(made->temporary_name, attachment->os_->mapping.file());
+  (void)os::remove_file_if(made->temporary_name, attachment->os_->mapping.file());
   return published.error();
 }
 

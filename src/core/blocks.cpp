@@ -5,6 +5,7 @@
 
 #include "core/directory.hpp"
 #include "shmq/core/event.hpp"
+#include "shmq/layout/queue_header.hpp"
 
 namespace shmq::core {
 

@@ -134,6 +134,12 @@ void MessageBatch::for_each(Read&& read) const {
   }
 }
 
+inline bool MessageBatch::only_redelivered() const {
+  return consumer_ != nullptr && size() == 1 &&
+         layout::slot_state(consumer_->ring.memory().slot(consumer_->ring.index_of(position_)).load(std::memory_order_relaxed)) ==
+             layout::SlotState::reading;
+}
+
 inline void MessageBatch::release() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;

@@ -49,6 +49,12 @@ struct Grant {
   std::uint32_t count = 0;
 };
 
+/// What a sweep of the consumers' side mended.
+struct Mended {
+  std::uint32_t redelivered = 0;
+  std::uint32_t completed = 0;
+};
+
 /// What a reaper decides about a message that its dead holder had received and not released.
 enum class Fate : std::uint8_t { redeliver, complete, unchanged };
 
@@ -212,20 +218,20 @@ class MpmcRing {
     return repaired;
   }
 
-  /// Mends what `dead` had received and not released. `fate(position, word)` decides about each message: redeliver it,
+  /// Mends what `dead` had received and not released. `fate(index, word)` decides about each message: redeliver it,
   /// complete the release that its holder had earned, or leave it for another look. The caller announces.
   template <class FateOf>
-  std::uint32_t sweep_consumer(std::uint32_t dead, FateOf&& fate) {
-    std::uint32_t repaired = 0;
+  Mended sweep_consumer(std::uint32_t dead, FateOf&& fate) {
+    Mended mended;
     for_each_claimed(memory_.head(), &Memory::consumer_trail, [&](std::uint64_t position, std::uint32_t owner) {
-      if (owner == dead) repaired += repair_taken(position, fate);
+      if (owner == dead) repair_taken(position, fate, mended);
     });
     for (std::uint64_t i = 0; i < capacity(); ++i) {
       std::uint64_t seen = memory_.slot(i).load(std::memory_order_acquire);
       if (layout::slot_state(seen) != layout::SlotState::reading || layout::owner_of(seen) != dead) continue;
-      repaired += settle(i, seen, fate(i, seen));
+      settle(i, seen, fate(i, seen), mended);
     }
-    return repaired;
+    return mended;
   }
 
   /// Calls `visit(position, owner)` for the last `capacity` positions below `end`, newest first, with the owner that
@@ -284,24 +290,22 @@ class MpmcRing {
   }
 
   template <class FateOf>
-  std::uint32_t repair_taken(std::uint64_t position, FateOf& fate) {
+  void repair_taken(std::uint64_t position, FateOf& fate, Mended& mended) {
     const std::uint64_t index = index_of(position);
-    std::uint64_t seen = memory_.slot(index).load(std::memory_order_acquire);
-    if (seen == tomb_word(position)) return settle(index, seen, Fate::complete);
-    if (seen == ready_word(position)) return settle(index, seen, fate(index, seen));
-    return 0;
+    const std::uint64_t seen = memory_.slot(index).load(std::memory_order_acquire);
+    if (seen == tomb_word(position)) settle(index, seen, Fate::complete, mended);
+    if (seen == ready_word(position)) settle(index, seen, fate(index, seen), mended);
   }
 
-  std::uint32_t settle(std::uint64_t index, std::uint64_t seen, Fate fate) {
-    if (fate == Fate::unchanged) return 0;
-    const std::uint32_t next_lap =
-        static_cast<std::uint32_t>((layout::slot_lap(seen) + std::uint64_t{1}) & ((std::uint64_t{1} << lap_bits()) - 1));
+  void settle(std::uint64_t index, std::uint64_t seen, Fate fate, Mended& mended) {
+    if (fate == Fate::unchanged) return;
+    const std::uint64_t laps = std::uint64_t{1} << lap_bits();
+    const auto next_lap = static_cast<std::uint32_t>((layout::slot_lap(seen) + std::uint64_t{1}) & (laps - 1));
     const std::uint64_t next = fate == Fate::redeliver ? redeliver_word(seen)
                                                        : layout::slot_word(next_lap, layout::SlotState::free);
-    return memory_.slot(index).compare_exchange_strong(seen, next, std::memory_order_acq_rel,
-                                                       std::memory_order_relaxed)
-               ? 1
-               : 0;
+    if (!memory_.slot(index).compare_exchange_strong(seen, next, std::memory_order_acq_rel, std::memory_order_relaxed))
+      return;  // another reaper did
+    ++(fate == Fate::redeliver ? mended.redelivered : mended.completed);
   }
 
   Memory memory_{};

@@ -38,7 +38,7 @@ struct QueueHeader {
   std::uint64_t size_bytes;
   std::uint32_t rows;           // of the segment's participant table
   std::uint32_t element_bytes;  // sizeof(T) where it was declared as Queue<T>, else 0
-  std::uint8_t reserved0[kFalseSharingBytes - 96];
+  std::uint8_t reserved0[kFalseSharingBytes - 88];
 
   Word tail;  // ring word: next position to claim, who claimed the one before it, closed, removed
   std::uint8_t reserved1[kFalseSharingBytes - 8];

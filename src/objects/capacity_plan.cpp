@@ -1,0 +1,75 @@
+#include "shmq/capacity_plan.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/text.hpp"
+#include "objects/queue_object.hpp"
+#include "os/shared_memory.hpp"
+#include "shmq/core/segment_view.hpp"
+
+namespace shmq {
+
+CapacityPlan::CapacityPlan(std::uint32_t participants_max, std::uint32_t objects_max) {
+  options_.participants_max = participants_max;
+  options_.objects_max = objects_max;
+}
+
+CapacityPlan& CapacityPlan::queue(const QueueOptions& options) {
+  queues_.push_back(options);
+  return *this;
+}
+
+CapacityPlan& CapacityPlan::blocks(std::uint64_t bytes, std::uint32_t count) {
+  blocks_.push_back({bytes, count});
+  return *this;
+}
+
+Result<std::uint64_t> CapacityPlan::size_bytes() const {
+  const Result<SegmentOptions> planned = options();
+  if (!planned) return planned.error();
+  return planned->size_bytes;
+}
+
+Result<SegmentOptions> CapacityPlan::options() const {
+  SegmentOptions planned = options_;
+  std::vector<BlockClass> blocks = blocks_;
+  std::sort(blocks.begin(), blocks.end(), [](const BlockClass& a, const BlockClass& b) { return a.bytes < b.bytes; });
+  planned.blocks = blocks;
+  std::uint64_t units = 0;
+  for (const QueueOptions& queue : queues_) {
+    const Result<objects::QueueShape> shape = objects::shape_of(queue, 0);
+    if (!shape) return shape.error();
+    const std::uint64_t bytes = objects::places_of(*shape, options_.participants_max + 1).size_bytes;
+    units += (bytes + layout::kUnitBytes - 1) / layout::kUnitBytes;
+  }
+  units = std::max<std::uint64_t>(units, 1);
+  // The table of units grows with the size that it is a part of: a few rounds settle it.
+  planned.size_bytes = 0;
+  for (int round = 0; round < 64; ++round) {
+    const Result<core::Geometry> g = core::lay_out(planned);
+    if (!g && planned.size_bytes > core::fixed_bytes(planned, blocks) + units * layout::kUnitBytes * 2 + (1u << 20)) return g.error();
+    const std::uint64_t have = g ? g->unit_count : 0;
+    if (have >= units) return planned;
+    planned.size_bytes += (units - have) * layout::kUnitBytes;
+    planned.size_bytes = std::max(planned.size_bytes, core::fixed_bytes(planned, blocks) + units * layout::kUnitBytes);
+  }
+  return Error(ErrorCode::invalid_argument, "no segment size holds this plan");
+}
+
+std::string CapacityPlan::text() const {
+  std::string list;
+  const auto add = [&](const std::string& item) { list += (list.empty() ? "" : ", ") + item; };
+  for (const QueueOptions& queue : queues_)
+    if (const auto shape = objects::shape_of(queue, 0))
+      add(std::to_string(std::uint64_t{1} << shape->capacity_log2) + " slots of " + base::size_text(shape->slot_bytes));
+  for (const BlockClass& c : blocks_) add(std::to_string(c.count) + " blocks of " + base::size_text(c.bytes));
+  if (const std::size_t comma = list.rfind(", "); comma != std::string::npos) list.replace(comma, 2, " and ");
+  const Result<std::uint64_t> size = size_bytes();
+  if (!size) return size.error().message();
+  const os::FileSystemSpace space = os::shm_space();
+  return (list.empty() ? "the tables alone" : list) + " need " + base::size_text(*size) + "; /dev/shm has " +
+         base::size_text(space.free_bytes) + " free of " + base::size_text(space.total_bytes);
+}
+
+}  // namespace shmq

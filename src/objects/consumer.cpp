@@ -1,0 +1,199 @@
+#include "shmq/consumer.hpp"
+
+#include <cstring>
+
+#include "core/blocks.hpp"
+#include "objects/waiter.hpp"
+
+namespace shmq {
+
+namespace core {
+
+namespace {
+
+/// One look: what waits for redelivery first, then what is new, then whether anything can still come.
+Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, Taken& taken) {
+  for (;;) {
+    const std::uint64_t sequence = consumer.ring.redelivery_sequence();
+    if (consumer.seen != sequence) {
+      const Grant again = consumer.ring.try_take_redelivered(consumer.me);
+      if (again.status == RingStatus::ok) {
+        taken = {Outcome::ok, again.position, 1};
+        return Outcome::ok;
+      }
+      consumer.seen = sequence;  // only after a scan that found nothing, and to the value before that scan
+    }
+    const Grant grant = consumer.ring.try_take(consumer.me, max);
+    if (grant.status == RingStatus::ok) {
+      taken = {Outcome::ok, grant.position, consumer.messages_of(grant)};
+      if (taken.mask != 0) return Outcome::ok;
+      continue;  // nothing but tombs
+    }
+    if (grant.status == RingStatus::empty && consumer.ring.drained()) return Outcome::closed;
+    return outcome_of(grant.status);
+  }
+}
+
+}  // namespace
+
+Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* limit) {
+  QueueHandle& queue = *consumer.queue;
+  Taken taken;
+  taken.outcome = look(consumer, max, taken);
+  if (taken.outcome != Outcome::empty) return taken;
+  const auto attempt = [&] { return taken.outcome = look(consumer, max, taken); };
+  if (limit == nullptr) {
+    // What is missing may be in the hands of the dead: mend, then look once more.
+    objects::housekeeping_of_a_try(*queue.attachment);
+    attempt();
+    return taken;
+  }
+  queue.user->empty_waits.fetch_add(1, std::memory_order_relaxed);
+  // After the close only a release or a redelivery can change anything: the end of the stream is heard where space is.
+  const auto event = [&]() -> EventWord& {
+    const bool closed = queue.header->tail.load(std::memory_order_acquire) & layout::kRingClosed;
+    return closed ? queue.header->space_event : queue.header->data_event;
+  };
+  std::int64_t now_ns = 0;
+  taken.outcome = objects::wait_for(*queue.attachment, consumer.wait, *limit, Outcome::empty, event, now_ns, attempt);
+  if (taken.outcome == Outcome::ok) queue.user->taken_ns.store(now_ns, std::memory_order_relaxed);
+  return taken;
+}
+
+void release_block(ConsumerEndpoint& consumer, std::uint64_t position) {
+  const SegmentView& view = consumer.queue->attachment->view();
+  const std::uint64_t reference = consumer.queue->reference(position);
+  const bool sound = begin_release(view, consumer.me, reference);
+  consumer.release_slot(position);
+  if (sound) finish_release(view, consumer.me, reference, consumer.hints);
+}
+
+void give_message_back(ConsumerEndpoint& consumer, std::uint64_t position) {
+  QueueHandle& queue = *consumer.queue;
+  consumer.ring.redeliver(position);
+  queue.header->redelivered.fetch_add(1, std::memory_order_relaxed);
+  notify(queue.header->data_event);
+  notify(queue.header->space_event);  // who waits for the end of the stream sleeps there
+}
+
+void stamp_take(ConsumerEndpoint& consumer) {
+  consumer.queue->user->taken_ns.store(base::monotonic_ns(), std::memory_order_relaxed);
+}
+
+std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::uint64_t position, std::uint32_t bytes) {
+  const std::span<std::byte> block =
+      referenced_bytes(consumer.queue->attachment->view(), consumer.queue->reference(position));
+  return block.first(std::min<std::size_t>(bytes, block.size()));
+}
+
+}  // namespace core
+
+namespace {
+
+std::uint64_t descriptor_at(const core::ConsumerEndpoint& consumer, std::uint64_t position) {
+  return consumer.queue->slot(position).descriptor.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+std::uint32_t Message::type() const { return consumer_ == nullptr ? 0 : layout::descriptor_type(descriptor_at(*consumer_, position_)); }
+
+MessageId Message::id() const {
+  if (consumer_ == nullptr) return {};
+  const core::QueueHandle& queue = *consumer_->queue;
+  if (layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthOrigin) {
+    const layout::Origin& origin = queue.origin(position_);
+    return {origin.generation, origin.position};
+  }
+  return {queue.generation, queue.widen(position_)};
+}
+
+std::uint32_t Message::deliveries() const {
+  if (consumer_ == nullptr) return 0;
+  return layout::slot_deliveries(consumer_->queue->slot(position_).word.load(std::memory_order_relaxed));
+}
+
+bool Message::redelivered() const {
+  if (consumer_ == nullptr) return false;
+  return deliveries() > 0 || (layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthRepeat) != 0;
+}
+
+std::uint32_t Message::producer_pid() const {
+  if (consumer_ == nullptr || !(consumer_->queue->flags & layout::kQueueMetadata)) return 0;
+  return consumer_->queue->metadata(position_).producer_pid;
+}
+std::int64_t Message::published_ns() const {
+  if (consumer_ == nullptr || !(consumer_->queue->flags & layout::kQueueMetadata)) return 0;
+  return consumer_->queue->metadata(position_).published_ns;
+}
+std::uint64_t Message::correlation() const {
+  if (consumer_ == nullptr || !(consumer_->queue->flags & layout::kQueueMetadata)) return 0;
+  return consumer_->queue->metadata(position_).correlation;
+}
+
+namespace {
+
+/// Hands the block over: a slot there, the block under a new epoch, published there, released here.
+Outcome hand_over(core::ConsumerEndpoint& from, core::ProducerEndpoint& to, std::uint64_t position, std::uint32_t length_flags,
+                  std::uint32_t type, std::uint32_t bytes, MessageId id, std::uint64_t correlation, const Limit& limit) {
+  const core::SegmentView& view = from.queue->attachment->view();
+  core::Grant grant = to.ring.try_claim(to.me);
+  Outcome outcome = core::outcome_of(grant.status);
+  if (outcome != Outcome::ok) grant = core::claim_slow(to, outcome, 1, &limit, outcome);
+  if (outcome != Outcome::ok) return outcome;
+  const auto reference = core::begin_forward(view, from.me, from.queue->reference(position));
+  if (!reference) {
+    core::abort_claim(to, grant.position, false);
+    return Outcome::corrupt;
+  }
+  to.queue->reference(grant.position) = *reference;
+  to.queue->origin(grant.position) = {id.generation, id.position};
+  if (to.queue->flags & layout::kQueueMetadata) core::write_metadata(to, grant.position, correlation);
+  to.queue->slot(grant.position)
+      .descriptor.store(layout::descriptor(bytes | length_flags | layout::kLengthInBlock, type), std::memory_order_relaxed);
+  to.ring.publish(grant.position);
+  to.finish(grant.position);
+  from.release_slot(position);  // the slot alone: the block is not ours any more
+  return Outcome::ok;
+}
+
+}  // namespace
+
+Outcome Message::forward(Producer<void>& to, const Limit& limit) {
+  if (consumer_ == nullptr) return Outcome::empty;
+  core::ProducerEndpoint& producer = *to.endpoint_;
+  if (consumer_->is_detached() || producer.is_detached()) return Outcome::detached;
+  const MessageId origin = id();
+  const std::uint32_t flags = layout::kLengthOrigin | (redelivered() ? layout::kLengthRepeat : 0);
+  const auto bytes = static_cast<std::uint32_t>(data_.size());
+  const bool in_block = layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthInBlock;
+  if (in_block && producer.queue->attachment == consumer_->queue->attachment) {
+    const Outcome outcome = hand_over(*consumer_, producer, position_, flags, type(), bytes, origin, correlation(), limit);
+    if (outcome == Outcome::ok) std::exchange(consumer_, nullptr)->give_back();
+    return outcome;
+  }
+  // A copy: inline where the payload and its origin fit the slot, else in a block.
+  core::ClaimedRoom room;
+  if (bytes + sizeof(layout::Origin) <= producer.queue->payload_room) {
+    core::Grant grant = producer.ring.try_claim(producer.me);
+    room.outcome = core::outcome_of(grant.status);
+    if (room.outcome != Outcome::ok) grant = core::claim_slow(producer, room.outcome, 1, &limit, room.outcome);
+    room.position = grant.position;
+    if (room.outcome == Outcome::ok) room.data = producer.queue->payload(grant.position);
+  } else {
+    room = core::claim_block(producer, bytes, &limit);
+  }
+  if (room.outcome != Outcome::ok) return room.outcome;
+  producer.borrow();
+  Claim<void> claim(&producer, room, bytes);
+  if (bytes != 0) std::memcpy(room.data, data_.data(), bytes);
+  producer.queue->origin(room.position) = {origin.generation, origin.position};
+  claim.length_flags_ = flags;
+  claim.set_type(type());
+  claim.set_correlation(correlation());
+  claim.publish();
+  release();
+  return Outcome::ok;
+}
+
+}  // namespace shmq

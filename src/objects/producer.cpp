@@ -1,0 +1,130 @@
+#include "shmq/producer.hpp"
+
+#include <unistd.h>
+
+#include "core/blocks.hpp"
+#include "objects/waiter.hpp"
+
+namespace shmq {
+
+namespace core {
+
+void keep_base_near(QueueHandle& queue, std::uint64_t position) {
+  // 2^40 positions of slack before the base moves, 2^47 before it would be wrong.
+  constexpr std::int64_t kSlack = std::int64_t{1} << 40;
+  std::uint64_t base = queue.header->position_base.load(std::memory_order_relaxed);
+  while (layout::position_diff(position, base & layout::kPositionMask) > kSlack)
+    if (queue.header->position_base.compare_exchange_weak(base, layout::widen(position, base), std::memory_order_relaxed)) return;
+}
+
+void stamp_claim(ProducerEndpoint& producer, std::uint64_t position) {
+  producer.queue->user->claimed_ns.store(base::monotonic_ns(), std::memory_order_relaxed);
+  keep_base_near(*producer.queue, position);
+}
+
+void write_metadata(ProducerEndpoint& producer, std::uint64_t position, std::uint64_t correlation) {
+  layout::MessageMetadata& metadata = producer.queue->metadata(position);
+  metadata.published_ns = base::realtime_ns();
+  metadata.correlation = correlation;
+  metadata.producer = producer.me.id;
+  metadata.producer_pid = static_cast<std::uint32_t>(::getpid());
+}
+
+Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, const Limit* limit, Outcome& outcome) {
+  outcome = first;
+  if (first != Outcome::full) return {};
+  QueueHandle& queue = *producer.queue;
+  Grant grant;
+  const auto attempt = [&] {
+    grant = producer.ring.try_claim(producer.me, max);
+    return outcome_of(grant.status);
+  };
+  if (limit == nullptr || queue.on_full == OnFull::reject) {
+    // Full may be the doing of the dead: mend, then look once more.
+    objects::housekeeping_of_a_try(*queue.attachment);
+    outcome = attempt();
+    return grant;
+  }
+  queue.user->full_waits.fetch_add(1, std::memory_order_relaxed);
+  std::int64_t now_ns = 0;
+  outcome = objects::wait_for(*queue.attachment, producer.wait, *limit, Outcome::full,
+                              [&]() -> EventWord& { return queue.header->space_event; }, now_ns, attempt);
+  if (outcome == Outcome::ok) queue.user->claimed_ns.store(now_ns, std::memory_order_relaxed);
+  return grant;
+}
+
+namespace {
+
+/// A block of the smallest class that fits, waiting for one where the limit allows.
+std::optional<TakenBlock> block_for(ProducerEndpoint& producer, std::uint64_t bytes, const Limit* limit, Outcome& outcome) {
+  QueueHandle& queue = *producer.queue;
+  const SegmentView& view = queue.attachment->view();
+  std::optional<TakenBlock> taken = take_block(view, producer.me, bytes, producer.hints);
+  outcome = Outcome::ok;
+  if (taken) return taken;
+  const auto attempt = [&] {
+    // A wait for a block must end with the queue, too.
+    const std::uint64_t tail = queue.header->tail.load(std::memory_order_acquire);
+    if (tail & layout::kRingRemoved) return Outcome::removed;
+    if (tail & layout::kRingClosed) return Outcome::closed;
+    taken = take_block(view, producer.me, bytes, producer.hints);
+    return taken ? Outcome::ok : Outcome::no_block;
+  };
+  if (limit == nullptr || queue.on_full == OnFull::reject) {
+    objects::housekeeping_of_a_try(*queue.attachment);
+    outcome = attempt();
+    return taken;
+  }
+  view.header().block_waits.fetch_add(1, std::memory_order_relaxed);
+  std::int64_t now_ns = 0;
+  outcome = objects::wait_for(*queue.attachment, producer.wait, *limit, Outcome::no_block,
+                              [&]() -> EventWord& { return view.header().blocks_event; }, now_ns, attempt);
+  return taken;
+}
+
+}  // namespace
+
+ClaimedRoom claim_block(ProducerEndpoint& producer, std::uint64_t bytes, const Limit* limit) {
+  QueueHandle& queue = *producer.queue;
+  const SegmentView& view = queue.attachment->view();
+  ClaimedRoom room;
+  room.in_block = true;
+  if (bytes > layout::kPayloadMax || !fits_a_block(view, bytes)) {
+    room.outcome = Outcome::too_large;
+    return room;
+  }
+  // The block first: a claim that waited for a block would hold up everybody behind it.
+  const std::optional<TakenBlock> block = block_for(producer, bytes, limit, room.outcome);
+  if (room.outcome != Outcome::ok) return room;
+  Grant grant = producer.ring.try_claim(producer.me);
+  room.outcome = outcome_of(grant.status);
+  if (room.outcome != Outcome::ok) grant = claim_slow(producer, room.outcome, 1, limit, room.outcome);
+  if (room.outcome != Outcome::ok) {
+    give_back_block(view, producer.me, *block);
+    return room;
+  }
+  room.position = grant.position;
+  queue.reference(grant.position) = layout::block_reference(block->epoch, block->index);
+  room.data = view.block(block->index).data();
+  return room;
+}
+
+void abort_claim(ProducerEndpoint& producer, std::uint64_t position, bool in_block) {
+  QueueHandle& queue = *producer.queue;
+  const std::uint64_t reference = in_block ? queue.reference(position) : 0;
+  producer.ring.abort(position);
+  if (in_block)
+    give_back_block(queue.attachment->view(), producer.me, {layout::reference_index(reference), layout::reference_epoch(reference)});
+  queue.header->tombs.fetch_add(1, std::memory_order_relaxed);
+  // Whoever waits behind it can go on.
+  notify(queue.header->data_event);
+}
+
+}  // namespace core
+
+std::size_t Producer<void>::max_payload() const {
+  const std::uint64_t block = std::min<std::uint64_t>(endpoint_->queue->attachment->view().largest_block(), layout::kPayloadMax);
+  return std::max<std::size_t>(max_inline(), block);
+}
+
+}  // namespace shmq

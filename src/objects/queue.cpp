@@ -1,0 +1,102 @@
+#include "shmq/queue.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/blocks.hpp"
+#include "objects/waiter.hpp"
+
+namespace shmq {
+
+namespace {
+
+template <class Kind>
+Kind* make_endpoint(const std::shared_ptr<core::QueueHandle>& queue, Wait wait) {
+  auto* endpoint = new Kind;
+  endpoint->queue = queue;
+  endpoint->ring = queue->ring;
+  endpoint->me = queue->attachment->me();
+  endpoint->detached = &queue->attachment->detached_flag();
+  endpoint->wait = wait;
+  endpoint->dispose = [](core::Endpoint* e) { delete static_cast<Kind*>(e); };
+  return endpoint;
+}
+
+}  // namespace
+
+Producer<void> Queue<void>::producer(const ProducerOptions& options) const {
+  auto* endpoint = make_endpoint<core::ProducerEndpoint>(handle_, options.wait);
+  if (!endpoint->is_detached())
+    core::keep_base_near(*handle_, layout::ring_position(handle_->header->tail.load(std::memory_order_acquire)));
+  return Producer<void>(endpoint);
+}
+
+Consumer<void> Queue<void>::consumer(const ConsumerOptions& options) const {
+  return Consumer<void>(make_endpoint<core::ConsumerEndpoint>(handle_, options.wait));
+}
+
+std::uint64_t Queue<void>::depth() const {
+  // head first: it only grows, so that the difference is never negative.
+  const std::uint64_t head = layout::ring_position(handle_->header->head.load(std::memory_order_acquire));
+  const std::uint64_t tail = layout::ring_position(handle_->header->tail.load(std::memory_order_acquire));
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, layout::position_diff(tail, head)));
+}
+
+bool Queue<void>::closed() const { return handle_->header->tail.load(std::memory_order_acquire) & layout::kRingClosed; }
+
+void Queue<void>::close() {
+  if (handle_->attachment->detached()) return;
+  handle_->ring.close();
+  core::notify_everyone(handle_->header->data_event);
+  core::notify_everyone(handle_->header->space_event);
+  core::notify_everyone(handle_->attachment->view().header().blocks_event);
+}
+
+std::uint64_t Queue<void>::purge() {
+  const std::uint64_t end = layout::ring_position(handle_->header->tail.load(std::memory_order_acquire));
+  Consumer<void> consumer = this->consumer();
+  std::uint64_t purged = 0;
+  for (;;) {
+    const std::uint64_t head = layout::ring_position(handle_->header->head.load(std::memory_order_acquire));
+    const std::int64_t left = layout::position_diff(end, head);
+    // With nothing left below `end`, one last look for what waits for redelivery.
+    MessageBatch batch = consumer.try_receive_batch(static_cast<std::size_t>(std::clamp<std::int64_t>(left, 1, 64)));
+    if (!batch) break;
+    if (left <= 0 && !batch.only_redelivered()) break;  // newer than the purge: dropped, it goes to the next consumer
+    purged += batch.size();
+    batch.release();
+  }
+  handle_->header->purged.fetch_add(purged, std::memory_order_relaxed);
+  return purged;
+}
+
+std::vector<PeekedMessage> Queue<void>::peek(std::size_t max) const {
+  std::vector<PeekedMessage> seen;
+  const core::QueueHandle& queue = *handle_;
+  const std::uint64_t head = layout::ring_position(queue.header->head.load(std::memory_order_acquire));
+  for (std::uint64_t i = 0; i < queue.ring.capacity() && seen.size() < max; ++i) {
+    const std::uint64_t position = layout::position_add(head, i);
+    const layout::SlotHeader& slot = queue.slot(position);
+    if (slot.word.load(std::memory_order_acquire) != queue.ring.ready_word(position)) {
+      if (slot.word.load(std::memory_order_acquire) == queue.ring.free_word(position) && i >= depth()) break;
+      continue;  // a tomb, or being written
+    }
+    PeekedMessage message;
+    const std::uint64_t descriptor = slot.descriptor.load(std::memory_order_relaxed);
+    const std::uint32_t length = layout::descriptor_length(descriptor);
+    message.type = layout::descriptor_type(descriptor);
+    message.redelivered = length & layout::kLengthRepeat;
+    message.id = {queue.generation, queue.widen(position)};
+    if (length & layout::kLengthOrigin) message.id = {queue.origin(position).generation, queue.origin(position).position};
+    std::span<const std::byte> data{queue.payload(position), queue.payload_room};
+    if (length & layout::kLengthInBlock) data = core::referenced_bytes(queue.attachment->view(), queue.reference(position));
+    data = data.first(std::min<std::size_t>(length & layout::kLengthMask, data.size()));
+    message.payload.assign(data.begin(), data.end());
+    // Somebody may have taken, released and overwritten it while we copied.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (slot.word.load(std::memory_order_relaxed) == queue.ring.ready_word(position)) seen.push_back(std::move(message));
+  }
+  return seen;
+}
+
+}  // namespace shmq

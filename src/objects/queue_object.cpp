@@ -1,0 +1,273 @@
+#include "objects/queue_object.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "base/text.hpp"
+#include "core/blocks.hpp"
+
+namespace shmq::objects {
+
+using layout::kFalseSharingBytes;
+
+namespace {
+
+std::uint64_t line_up(std::uint64_t offset) { return (offset + kFalseSharingBytes - 1) / kFalseSharingBytes * kFalseSharingBytes; }
+
+std::string number(std::uint64_t value) { return std::to_string(value); }
+
+std::uint32_t default_slot_bytes(std::uint32_t flags, std::uint32_t element_bytes) {
+  const std::uint32_t least = flags & layout::kQueueMetadata ? 128 : 64;
+  const std::uint64_t whole = std::uint64_t{layout::slot_payload_offset(flags)} + element_bytes;
+  // Larger elements go into blocks: a slot that carries them inline makes every lap of the ring that much longer.
+  return whole <= 8192 ? std::max(least, static_cast<std::uint32_t>(std::bit_ceil(whole))) : least;
+}
+
+core::ShmRing make_ring(const core::SegmentView& view, std::uint64_t offset, const QueueShape& shape, const QueuePlaces& places) {
+  return core::ShmRing(core::ShmRingMemory(view.at<layout::QueueHeader>(offset), shape.capacity_log2, shape.slot_bytes,
+                                           view.at<layout::Word>(offset + places.producer_trail),
+                                           view.at<layout::Word>(offset + places.consumer_trail),
+                                           view.at<std::byte>(offset + places.slots)));
+}
+
+void initialise(const core::SegmentView& view, const core::ObjectSpace& space, const QueueShape& shape,
+                std::uint64_t start_position) {
+  const QueuePlaces places = places_of(shape, view.geometry().rows);
+  std::memset(view.at<std::byte>(space.offset), 0, places.slots);
+  auto& h = *view.at<layout::QueueHeader>(space.offset);
+  h.generation = space.generation;
+  h.capacity_log2 = shape.capacity_log2;
+  h.slot_bytes = shape.slot_bytes;
+  h.flags = shape.flags;
+  h.on_full = static_cast<std::uint32_t>(shape.on_full);
+  h.start_position = start_position;
+  h.users_offset = places.users;
+  h.producer_trail_offset = places.producer_trail;
+  h.consumer_trail_offset = places.consumer_trail;
+  h.slots_offset = places.slots;
+  h.size_bytes = places.size_bytes;
+  h.rows = view.geometry().rows;
+  h.element_bytes = shape.element_bytes;
+  const std::uint64_t start = start_position & layout::kPositionMask;
+  h.tail.store(layout::ring_word(start, layout::kNobody), std::memory_order_relaxed);
+  h.head.store(layout::ring_word(start, layout::kNobody), std::memory_order_relaxed);
+  h.position_base.store(start_position, std::memory_order_relaxed);
+  core::ShmRing ring = make_ring(view, space.offset, shape, places);
+  for (std::uint64_t i = 0; i < ring.capacity(); ++i) {
+    // Every slot awaits its first lap from here, and the lap before was nobody's.
+    const std::uint64_t position = layout::position_add(start, i);
+    const std::uint64_t before = layout::position_sub(position, ring.capacity());
+    const std::uint64_t index = ring.index_of(position);
+    const std::uint64_t nobodys = layout::ring_word(layout::position_add(before, 1), layout::kNobody);
+    ring.memory().slot(index).store(ring.free_word(position), std::memory_order_relaxed);
+    ring.memory().producer_trail(index).store(nobodys, std::memory_order_relaxed);
+    ring.memory().consumer_trail(index).store(nobodys, std::memory_order_relaxed);
+  }
+  h.magic = layout::kQueueMagic;
+}
+
+Result<std::shared_ptr<core::QueueHandle>> handle_of(std::shared_ptr<core::Attachment> attachment, const std::string& name,
+                                                     const core::PinnedObject& object) {
+  auto handle = std::make_shared<core::QueueHandle>();
+  const core::SegmentView& view = attachment->view();
+  QueueShape shape;
+  if (object.kind != layout::ObjectKind::mpmc_queue || !ring_of(view, object.space, handle->ring, &shape)) {
+    attachment->unpin(object.space.entry);
+    return Error(ErrorCode::corrupt, "queue \"" + name + "\" in segment \"" + attachment->name() +
+                                         "\" has a damaged header: remove the segment and create it again");
+  }
+  const QueuePlaces places = places_of(shape, view.geometry().rows);
+  handle->header = view.at<layout::QueueHeader>(object.space.offset);
+  handle->name = name;
+  handle->generation = object.space.generation;
+  handle->entry = object.space.entry;
+  handle->slot_bytes = shape.slot_bytes;
+  handle->flags = shape.flags;
+  handle->payload_offset = layout::slot_payload_offset(shape.flags);
+  handle->payload_room = shape.slot_bytes - handle->payload_offset;
+  handle->on_full = shape.on_full;
+  handle->user = view.at<layout::QueueUser>(object.space.offset + places.users) + (attachment->me().id - 1);
+  core::declare_barriers(handle->header->data_event);
+  core::declare_barriers(handle->header->space_event);
+  handle->attachment = std::move(attachment);
+  return handle;
+}
+
+/// What differs between two declarations, for people; empty where nothing does.
+std::string difference(const QueueShape& is, const QueueShape& asked) {
+  std::string text;
+  const auto differs = [&](const std::string& what, const std::string& a, const std::string& b) {
+    if (a != b) text += (text.empty() ? "" : ", ") + what + " is " + a + ", not " + b;
+  };
+  differs("capacity", number(std::uint64_t{1} << is.capacity_log2), number(std::uint64_t{1} << asked.capacity_log2));
+  differs("slot size", number(is.slot_bytes) + " B", number(asked.slot_bytes) + " B");
+  differs("on_full", is.on_full == OnFull::block ? "block" : "reject", asked.on_full == OnFull::block ? "block" : "reject");
+  differs("metadata", is.flags & layout::kQueueMetadata ? "kept" : "not kept", asked.flags & layout::kQueueMetadata ? "kept" : "not kept");
+  if (is.element_bytes != 0 && asked.element_bytes != 0)
+    differs("the element's size", number(is.element_bytes) + " B", number(asked.element_bytes) + " B");
+  return text;
+}
+
+core::Fate fate_of(core::Attachment& by, core::ShmRing& ring, std::uint32_t flags, std::uint64_t index, std::uint32_t dead) {
+  const layout::SlotHeader& slot = ring.memory().slot_header(index);
+  if (!(layout::descriptor_length(slot.descriptor.load(std::memory_order_relaxed)) & layout::kLengthInBlock))
+    return core::Fate::redeliver;
+  std::uint64_t reference = 0;
+  std::memcpy(&reference, reinterpret_cast<const std::byte*>(&slot) + layout::slot_payload_offset(flags), sizeof reference);
+  return core::settle_reference(by, reference, dead) == core::ReferenceFate::deliver_again ? core::Fate::redeliver
+                                                                                          : core::Fate::complete;
+}
+
+void sweep(core::Attachment& by, const core::ObjectSpace& space, std::uint32_t dead, core::Repairs& repairs) {
+  core::ShmRing ring;
+  QueueShape shape;
+  if (!ring_of(by.view(), space, ring, &shape)) return;
+  auto& header = *by.view().at<layout::QueueHeader>(space.offset);
+  const std::uint32_t claims = ring.sweep_producer(dead);
+  const core::Mended mended = ring.sweep_consumer(
+      dead, [&](std::uint64_t index, std::uint64_t) { return fate_of(by, ring, shape.flags, index, dead); });
+  header.tombs.fetch_add(claims, std::memory_order_relaxed);
+  header.redelivered.fetch_add(mended.redelivered, std::memory_order_relaxed);
+  repairs.claims += claims;
+  repairs.messages += mended.redelivered;
+  // Always: the dead may itself have been killed between a change and its announcement.
+  ring.announce_redelivery();
+  core::notify_everyone(header.data_event);
+  core::notify_everyone(header.space_event);
+}
+
+void wake(const core::SegmentView& view, const core::ObjectSpace& space) {
+  auto& header = *view.at<layout::QueueHeader>(space.offset);
+  core::notify_everyone(header.data_event);
+  core::notify_everyone(header.space_event);
+}
+
+void mark_removed(const core::SegmentView& view, const core::ObjectSpace& space) {
+  core::ShmRing ring;
+  if (!ring_of(view, space, ring)) return;
+  ring.mark_removed();
+  wake(view, space);
+}
+
+void references(const core::SegmentView& view, const core::ObjectSpace& space, core::References& into) {
+  core::ShmRing ring;
+  QueueShape shape;
+  if (!ring_of(view, space, ring, &shape)) return;
+  for (std::uint64_t i = 0; i < ring.capacity(); ++i) {
+    layout::SlotHeader& slot = ring.memory().slot_header(i);
+    for (;;) {
+      const std::uint64_t word = slot.word.load(std::memory_order_acquire);
+      const layout::SlotState state = layout::slot_state(word);
+      if (state != layout::SlotState::ready && state != layout::SlotState::redeliver && state != layout::SlotState::reading) break;
+      const std::uint64_t descriptor = slot.descriptor.load(std::memory_order_relaxed);
+      const auto* payload = reinterpret_cast<const std::byte*>(&slot) + layout::slot_payload_offset(shape.flags);
+      const std::uint64_t reference =
+          std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(payload))).load(std::memory_order_relaxed);
+      std::atomic_thread_fence(std::memory_order_acquire);
+      if (slot.word.load(std::memory_order_relaxed) != word) continue;  // the slot went on meanwhile
+      if (layout::descriptor_length(descriptor) & layout::kLengthInBlock) into.push_back(reference);
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+Result<QueueShape> shape_of(const QueueOptions& options, std::uint32_t element_bytes) {
+  const auto refuse = [](const std::string& why) { return Error(ErrorCode::invalid_argument, "a queue's " + why); };
+  constexpr std::uint64_t kMost = std::uint64_t{1} << layout::kCapacityLog2Max;
+  QueueShape shape;
+  if (options.capacity < 1 || options.capacity > kMost)
+    return refuse("capacity is " + number(options.capacity) + "; it must be 1 to " + number(kMost));
+  shape.capacity_log2 = std::max(layout::kCapacityLog2Min, static_cast<unsigned>(std::bit_width(std::bit_ceil(options.capacity)) - 1));
+  shape.flags = options.metadata ? layout::kQueueMetadata : 0;
+  shape.on_full = options.on_full;
+  shape.element_bytes = element_bytes;
+  shape.slot_bytes = options.slot_bytes != 0 ? options.slot_bytes : default_slot_bytes(shape.flags, element_bytes);
+  const std::uint32_t least = options.metadata ? 128 : layout::kSlotBytesMin;
+  if (shape.slot_bytes < least || shape.slot_bytes > layout::kSlotBytesMax || !std::has_single_bit(shape.slot_bytes))
+    return refuse("slot size is " + number(shape.slot_bytes) + " B; it must be a power of two from " + number(least) +
+                  (options.metadata ? " (with metadata)" : "") + " to " + number(layout::kSlotBytesMax));
+  return shape;
+}
+
+QueuePlaces places_of(const QueueShape& shape, std::uint32_t rows) {
+  QueuePlaces places;
+  const std::uint64_t capacity = std::uint64_t{1} << shape.capacity_log2;
+  places.users = sizeof(layout::QueueHeader);
+  places.producer_trail = places.users + std::uint64_t{rows} * sizeof(layout::QueueUser);
+  places.consumer_trail = line_up(places.producer_trail + capacity * sizeof(layout::Word));
+  places.slots = line_up(places.consumer_trail + capacity * sizeof(layout::Word));
+  places.size_bytes = places.slots + capacity * shape.slot_bytes;
+  return places;
+}
+
+bool ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core::ShmRing& ring, QueueShape* shape_out) {
+  if (space.size_bytes < sizeof(layout::QueueHeader)) return false;
+  const auto& h = *view.at<layout::QueueHeader>(space.offset);
+  QueueShape shape{h.capacity_log2, h.slot_bytes, h.flags, static_cast<OnFull>(h.on_full), h.element_bytes};
+  // From here on only the copies are used: the header may be hostile, and may change.
+  if (h.magic != layout::kQueueMagic || h.generation != space.generation) return false;
+  if (shape.capacity_log2 < layout::kCapacityLog2Min || shape.capacity_log2 > layout::kCapacityLog2Max) return false;
+  if (shape.slot_bytes < layout::kSlotBytesMin || shape.slot_bytes > layout::kSlotBytesMax || !std::has_single_bit(shape.slot_bytes)) return false;
+  if ((shape.flags & ~layout::kQueueMetadata) != 0 || (shape.flags != 0 && shape.slot_bytes < 128)) return false;
+  if (shape.on_full != OnFull::block && shape.on_full != OnFull::reject) return false;
+  const QueuePlaces places = places_of(shape, view.geometry().rows);
+  if (places.size_bytes > space.size_bytes || h.rows != view.geometry().rows || h.slots_offset != places.slots ||
+      h.producer_trail_offset != places.producer_trail || h.consumer_trail_offset != places.consumer_trail)
+    return false;
+  ring = make_ring(view, space.offset, shape, places);
+  if (shape_out != nullptr) *shape_out = shape;
+  return true;
+}
+
+Result<std::shared_ptr<core::QueueHandle>> open_queue(std::shared_ptr<core::Attachment> attachment, const std::string& name,
+                                                      std::uint32_t element_bytes) {
+  Result<core::PinnedObject> found = core::Directory(*attachment).open(name, "queue");
+  if (!found) return found.error();
+  Result<std::shared_ptr<core::QueueHandle>> handle = handle_of(attachment, name, *found);
+  if (!handle || element_bytes == 0) return handle;
+  const std::uint32_t is = (*handle)->header->element_bytes;
+  if (is != 0 && is != element_bytes)
+    return Error(ErrorCode::different, "queue \"" + name + "\" carries elements of " + number(is) + " B, not of " + number(element_bytes) +
+                                           " B: sender and receiver must be built with the same type");
+  return handle;
+}
+
+Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::Attachment> attachment, const std::string& name,
+                                                         const QueueShape& shape, std::uint64_t start_position) {
+  core::Directory directory(*attachment);
+  for (int attempt = 0;; ++attempt) {
+    Result<core::PinnedObject> object = directory.open(name, "queue");
+    if (!object && object.error().code() == ErrorCode::not_found) {
+      core::NewObject fresh{name, layout::ObjectKind::mpmc_queue, places_of(shape, attachment->view().geometry().rows).size_bytes,
+                            [&](const core::ObjectSpace& space) { initialise(attachment->view(), space, shape, start_position); }};
+      object = directory.create(fresh, "queue");
+      // Somebody was faster: then it is there to be opened. Or it went again at once: then there is room for ours.
+      const bool again = !object && (object.error().code() == ErrorCode::already_exists || object.error().code() == ErrorCode::removed);
+      if (again && attempt < 100) continue;
+    }
+    if (!object) return object.error();
+    QueueShape is;
+    core::ShmRing ring;
+    const bool sound = ring_of(attachment->view(), object->space, ring, &is);
+    Result<std::shared_ptr<core::QueueHandle>> handle = handle_of(attachment, name, *object);
+    if (!handle || !sound) return handle;
+    if (const std::string text = difference(is, shape); !text.empty())
+      return Error(ErrorCode::different, "queue \"" + name + "\" in segment \"" + attachment->name() + "\" was declared differently: its " +
+                                             text + "; declare it the same way, or remove it first");
+    return handle;
+  }
+}
+
+const core::ObjectKindOperations kQueueOperations = {sweep, wake, mark_removed, references};
+
+}  // namespace shmq::objects
+
+namespace shmq::core {
+
+const ObjectKindOperations* operations_of(layout::ObjectKind kind) {
+  return kind == layout::ObjectKind::mpmc_queue ? &objects::kQueueOperations : nullptr;
+}
+
+}  // namespace shmq::core

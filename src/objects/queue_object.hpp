@@ -1,0 +1,50 @@
+// An mpmc queue as an object of a segment: how much space it takes, how it is initialised, opened and checked, and what
+// the reaper does with it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/directory.hpp"
+#include "shmq/core/queue_handle.hpp"
+#include "shmq/options.hpp"
+#include "shmq/result.hpp"
+
+namespace shmq::objects {
+
+/// A declaration with every default filled in and every number checked.
+struct QueueShape {
+  unsigned capacity_log2 = 0;
+  std::uint32_t slot_bytes = 0;
+  std::uint32_t flags = 0;
+  OnFull on_full = OnFull::block;
+  std::uint32_t element_bytes = 0;
+};
+Result<QueueShape> shape_of(const QueueOptions& options, std::uint32_t element_bytes);
+
+/// Where its parts lie, from the object's start.
+struct QueuePlaces {
+  std::uint64_t users = 0;
+  std::uint64_t producer_trail = 0;
+  std::uint64_t consumer_trail = 0;
+  std::uint64_t slots = 0;
+  std::uint64_t size_bytes = 0;
+};
+QueuePlaces places_of(const QueueShape& shape, std::uint32_t rows);
+
+/// Opens or creates. `start_position` is where head and tail begin: tests start near a wrap.
+Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::Attachment> attachment,
+                                                         const std::string& name, const QueueShape& shape,
+                                                         std::uint64_t start_position = 0);
+/// `element_bytes` 0: any.
+Result<std::shared_ptr<core::QueueHandle>> open_queue(std::shared_ptr<core::Attachment> attachment,
+                                                      const std::string& name, std::uint32_t element_bytes);
+
+/// The queue in a space, where its header is what it should be; a ring over it. False where it is not.
+bool ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core::ShmRing& ring,
+             QueueShape* shape = nullptr);
+
+extern const core::ObjectKindOperations kQueueOperations;
+
+}  // namespace shmq::objects
