@@ -19,6 +19,9 @@ namespace shmq::core {
 
 namespace {
 
+/// How often an operation starts again because others changed names under it.
+constexpr int kAttempts = 100;
+
 Status touch_pages(const os::Mapping& mapping) {
 #ifdef MADV_POPULATE_WRITE
   if (::madvise(mapping.data(), mapping.size(), MADV_POPULATE_WRITE) == 0) return Done{};
@@ -32,53 +35,67 @@ Status touch_pages(const os::Mapping& mapping) {
 
 }  // namespace
 
+/// An attachment of opened files, registered before any fork can go on; it has no row yet.
+std::shared_ptr<Attachment> Attachment::adopt(const std::string& name, OpenSegment&& opened) {
+  std::shared_ptr<Attachment> made(new Attachment);
+  made->name_ = name;
+  made->view_ = opened.view;
+  made->os_ = std::make_unique<Os>();
+  made->os_->mapping = std::move(opened.mapping);
+  made->os_->lock = std::move(opened.lock);
+  made->pins_.assign(made->view_.geometry().objects_max, 0);
+  guard_forks(*made);
+  return made;
+}
+
 Result<std::shared_ptr<Attachment>> Attachment::create(const std::string& name, const SegmentOptions& options,
                                                        const AttachOptions& attach) {
-  Result<NewSegment> made = make_segment_file(name, options);
-  if (!made) return made.error();
-  std::shared_ptr<Attachment> attachment(new Attachment);
-  attachment->name_ = name;
-  attachment->view_ = made->view;
-  attachment->os_ = std::make_unique<Os>();
-  attachment->os_->mapping = std::move(made->mapping);
-  attachment->os_->lock = std::move(made->lock);
   AttachOptions joined = attach;
   joined.prefault |= options.prefault;
-  Result<std::shared_ptr<Attachment>> finished = finish(attachment, joined);
-  Status published = finished ? publish_segment_file(made->temporary_name, name) : Status(finished.error());
-  if (published) return finished;
-  (void)os::remove_file_if(made->temporary_name, attachment->os_->mapping.file());
-  return published.error();
+  for (int attempt = 0;; ++attempt) {
+    auto held = hold_forks();
+    Result<NewSegment> made = make_segment_file(name, options);
+    if (!made) {
+      // A collector takes temporaries that nobody has locked, and we had not yet.
+      if (made.error().code() == ErrorCode::not_found && attempt < kAttempts) continue;
+      return made.error();
+    }
+    const std::shared_ptr<Attachment> attachment = adopt(name, std::move(*made));
+    held.unlock();
+    Status done = attachment->start(joined);
+    if (done) done = publish_segment_file(made->temporary_name, name);
+    if (done) return attachment;
+    (void)os::remove_file_if(made->temporary_name, attachment->os_->mapping.file());
+    if (done.error().code() != ErrorCode::not_found || attempt >= kAttempts) return done.error();
+  }
 }
 
 Result<std::shared_ptr<Attachment>> Attachment::open(const std::string& name, const AttachOptions& attach) {
   for (int attempt = 0;; ++attempt) {
+    auto held = hold_forks();
     Result<OpenSegment> opened = open_segment_file(name);
     if (!opened) {
       // The name may stand for another segment than a moment ago: a remove and a create went by.
-      if (opened.error().code() == ErrorCode::busy && attempt < 100) continue;
+      if (opened.error().code() == ErrorCode::busy && attempt < kAttempts) continue;
       return opened.error();
     }
-    std::shared_ptr<Attachment> attachment(new Attachment);
-    attachment->name_ = name;
-    attachment->view_ = opened->view;
-    attachment->os_ = std::make_unique<Os>();
-    attachment->os_->mapping = std::move(opened->mapping);
-    attachment->os_->lock = std::move(opened->lock);
-    Result<std::shared_ptr<Attachment>> finished = finish(attachment, attach);
-    if (finished && attachment->view_.removed() && attempt < 100) continue;
-    return finished;
+    const std::shared_ptr<Attachment> attachment = adopt(name, std::move(*opened));
+    held.unlock();
+    if (Status done = attachment->start(attach); !done) {
+      if (done.error().code() != ErrorCode::busy || attempt >= kAttempts) return done.error();
+      ::usleep(1000);  // somebody else is sweeping the dead out of a full table
+      continue;
+    }
+    if (!attachment->view_.removed() || attempt >= kAttempts) return attachment;
   }
 }
 
-Result<std::shared_ptr<Attachment>> Attachment::finish(std::shared_ptr<Attachment> made, const AttachOptions& attach) {
-  made->pins_.assign(made->view_.geometry().objects_max, 0);
+Status Attachment::start(const AttachOptions& attach) {
   if (attach.prefault)
-    if (Status touched = touch_pages(made->os_->mapping); !touched) return touched.error();
-  if (Status joined = made->join(attach); !joined) return joined.error();
-  guard_forks(*made);
-  declare_barriers(made->view_.header().blocks_event);
-  return made;
+    if (Status touched = touch_pages(os_->mapping); !touched) return touched;
+  if (Status joined = join(attach); !joined) return joined;
+  declare_barriers(view_.header().blocks_event);
+  return Done{};
 }
 
 Status Attachment::join(const AttachOptions& attach) {
@@ -117,10 +134,9 @@ void Attachment::leave() {
 }
 
 Attachment::~Attachment() {
-  if (me_.id == layout::kNobody) return;
-  unguard_forks(*this);
   if (detached()) return;
-  leave();
+  unguard_forks(*this);
+  if (me_.id != layout::kNobody) leave();
 }
 
 void Attachment::fork_child() {

@@ -33,12 +33,13 @@ void in_child() {
 
 }  // namespace
 
-void guard_forks(Attachment& attachment) {
+std::unique_lock<std::mutex> hold_forks() {
   static const int registered = ::pthread_atfork(before_fork, in_parent, in_child);
   (void)registered;
-  const std::lock_guard lock(registry().mutex);
-  registry().attachments.push_back(&attachment);
+  return std::unique_lock(registry().mutex);
 }
+
+void guard_forks(Attachment& attachment) { registry().attachments.push_back(&attachment); }
 
 void unguard_forks(Attachment& attachment) {
   const std::lock_guard lock(registry().mutex);

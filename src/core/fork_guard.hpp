@@ -2,10 +2,17 @@
 // would look alive after its death, and must not use its parent's rows.
 #pragma once
 
+#include <mutex>
+
 namespace shmq::core {
 
 class Attachment;
 
+/// While it is held no fork() of this process goes on: no child is born between the opening of a lock's descriptor and
+/// its registration.
+std::unique_lock<std::mutex> hold_forks();
+
+/// Under hold_forks().
 void guard_forks(Attachment& attachment);
 void unguard_forks(Attachment& attachment);
 

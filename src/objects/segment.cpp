@@ -56,9 +56,8 @@ Result<Segment> Segment::open_or_create(const std::string& name, const SegmentOp
     }
     if (opened.error().code() != ErrorCode::not_found) return opened;
     Result<Segment> created = create(name, options, attach);
-    // Somebody was faster: then it is there to be opened. A collector may take a temporary that is not locked yet.
-    const bool again = !created && (created.error().code() == ErrorCode::already_exists || created.error().code() == ErrorCode::not_found);
-    if (!again || attempt >= 100) return created;
+    // Somebody was faster: then it is there to be opened.
+    if (created || created.error().code() != ErrorCode::already_exists || attempt >= 100) return created;
   }
 }
 

@@ -30,6 +30,8 @@ struct Repairs {
   std::uint32_t total() const { return participants + messages + claims + blocks + objects; }
 };
 
+struct OpenSegment;
+
 enum class Liveness { alive, dead, inaccessible };
 
 class Attachment {
@@ -69,7 +71,8 @@ class Attachment {
  private:
   friend class Reaper;
   Attachment() = default;
-  static Result<std::shared_ptr<Attachment>> finish(std::shared_ptr<Attachment> made, const AttachOptions& attach);
+  static std::shared_ptr<Attachment> adopt(const std::string& name, OpenSegment&& opened);
+  Status start(const AttachOptions& attach);
   Status join(const AttachOptions& attach);
   void leave();
 
