@@ -24,7 +24,7 @@ struct SegmentOptions {
   std::uint64_t size_bytes = 64u << 20;
   /// The block pool, smallest class first, 8 classes at most. Not set: three eighths of the segment, split evenly into
   /// blocks of 4 KiB, 64 KiB and 1 MiB as far as they fit. Set and empty: no blocks.
-  std::optional<std::vector<BlockClass>> blocks;
+  std::optional<std::vector<BlockClass>> blocks = std::nullopt;
   /// How many attachments (a process may attach more than once) can be there at once: 1 to 4094.
   std::uint32_t participants_max = 64;
   /// How many objects (queues, …) can be there at once: 1 to 4095.
@@ -32,14 +32,14 @@ struct SegmentOptions {
   /// The file's mode, exactly: the umask does not change it.
   std::uint32_t mode = 0600;
   /// A group's name or number that the file is given to; empty leaves the creator's.
-  std::string group;
+  std::string group = {};
   /// Touch every page at creation, so that no first use pays for a page fault.
   bool prefault = false;
 };
 
 struct AttachOptions {
   /// Shown to people by shmq-stat; empty takes the program's name.
-  std::string name;
+  std::string name = {};
   /// Touch every page at attach.
   bool prefault = false;
 };
