@@ -22,6 +22,8 @@ namespace shmq {
 
 template <class T = void>
 class Consumer;
+template <class T>
+class Queue;
 
 /// Names one message for good: the queue's generation in its segment, and its position in that queue. A redelivery has
 /// the id of the first delivery, and a forwarded message that of its first queue: what repeats has the same id.
@@ -105,6 +107,8 @@ class [[nodiscard]] Message {
  private:
   template <class>
   friend class Consumer;
+  template <class>
+  friend class Queue;
   /// Gives the message back and stands for the reason: it is not what its reader can read.
   static Message refused(Message message) {
     message.give_back();

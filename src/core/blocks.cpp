@@ -76,7 +76,7 @@ std::optional<TakenBlock> take_block(const SegmentView& view, layout::Owner me, 
   return std::nullopt;
 }
 
-void give_back_block(const SegmentView& view, layout::Owner, TakenBlock block) {
+void give_back_block(const SegmentView& view, TakenBlock block) {
   view.block_word(block.index).store(free_word_after(block.epoch), std::memory_order_release);
   notify(view.header().blocks_event);
 }
@@ -87,7 +87,7 @@ bool begin_release(const SegmentView& view, layout::Owner me, std::uint64_t refe
   return take_over(view, reference_index(reference), epoch, word_of(epoch, me, BlockState::releasing));
 }
 
-void finish_release(const SegmentView& view, layout::Owner, std::uint64_t reference, BlockHints& hints) {
+void finish_release(const SegmentView& view, std::uint64_t reference, BlockHints& hints) {
   const std::uint32_t index = reference_index(reference);
   view.block_word(index).store(free_word_after(reference_epoch(reference)), std::memory_order_release);
   hints.remember(index);
@@ -100,11 +100,6 @@ std::optional<std::uint64_t> begin_forward(const SegmentView& view, layout::Owne
   const std::uint64_t next = layout::epoch_add(reference_epoch(reference), 1);
   if (!take_over(view, index, reference_epoch(reference), word_of(next, me, BlockState::handed))) return std::nullopt;
   return layout::block_reference(next, index);
-}
-
-void cancel_forward(const SegmentView& view, layout::Owner, std::uint64_t forwarded_reference) {
-  const std::uint64_t epoch = (reference_epoch(forwarded_reference) - 1) & layout::kEpochMask;
-  view.block_word(reference_index(forwarded_reference)).store(word_of(epoch, {}, BlockState::queued), std::memory_order_release);
 }
 
 std::span<std::byte> referenced_bytes(const SegmentView& view, std::uint64_t reference) {

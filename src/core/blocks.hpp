@@ -40,18 +40,16 @@ bool fits_a_block(const SegmentView& view, std::uint64_t bytes);
 std::optional<TakenBlock> take_block(const SegmentView& view, layout::Owner me, std::uint64_t bytes, BlockHints& hints);
 
 /// Gives back a block that its taker never published.
-void give_back_block(const SegmentView& view, layout::Owner me, TakenBlock block);
+void give_back_block(const SegmentView& view, TakenBlock block);
 
 /// First step of a release: from here on the reaper of `me` answers for the block. False where the reference is stale
 /// or out of range, which a sound segment never shows.
 bool begin_release(const SegmentView& view, layout::Owner me, std::uint64_t reference);
 /// Last step, once the slot is free.
-void finish_release(const SegmentView& view, layout::Owner me, std::uint64_t reference, BlockHints& hints);
+void finish_release(const SegmentView& view, std::uint64_t reference, BlockHints& hints);
 
 /// First step of a forward: returns the reference that the new slot must carry.
 std::optional<std::uint64_t> begin_forward(const SegmentView& view, layout::Owner me, std::uint64_t reference);
-/// Undoes begin_forward() where nothing was published.
-void cancel_forward(const SegmentView& view, layout::Owner me, std::uint64_t forwarded_reference);
 
 /// The bytes of a referenced block; empty where the reference is stale or out of range.
 std::span<std::byte> referenced_bytes(const SegmentView& view, std::uint64_t reference);

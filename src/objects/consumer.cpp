@@ -65,7 +65,7 @@ void release_block(ConsumerEndpoint& consumer, std::uint64_t position) {
   const std::uint64_t reference = consumer.queue->reference(position);
   const bool sound = begin_release(view, consumer.me, reference);
   consumer.release_slot(position);
-  if (sound) finish_release(view, consumer.me, reference, consumer.hints);
+  if (sound) finish_release(view, reference, consumer.hints);
 }
 
 void give_message_back(ConsumerEndpoint& consumer, std::uint64_t position) {

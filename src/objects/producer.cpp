@@ -100,7 +100,7 @@ ClaimedRoom claim_block(ProducerEndpoint& producer, std::uint64_t bytes, const L
   room.outcome = outcome_of(grant.status);
   if (room.outcome != Outcome::ok) grant = claim_slow(producer, room.outcome, 1, limit, room.outcome);
   if (room.outcome != Outcome::ok) {
-    give_back_block(view, producer.me, *block);
+    give_back_block(view, *block);
     return room;
   }
   room.position = grant.position;
@@ -114,7 +114,7 @@ void abort_claim(ProducerEndpoint& producer, std::uint64_t position, bool in_blo
   const std::uint64_t reference = in_block ? queue.reference(position) : 0;
   producer.ring.abort(position);
   if (in_block)
-    give_back_block(queue.attachment->view(), producer.me, {layout::reference_index(reference), layout::reference_epoch(reference)});
+    give_back_block(queue.attachment->view(), {layout::reference_index(reference), layout::reference_epoch(reference)});
   queue.header->tombs.fetch_add(1, std::memory_order_relaxed);
   // Whoever waits behind it can go on.
   notify(queue.header->data_event);

@@ -59,12 +59,24 @@ std::uint64_t Queue<void>::purge() {
   for (;;) {
     const std::uint64_t head = layout::ring_position(handle_->header->head.load(std::memory_order_acquire));
     const std::int64_t left = layout::position_diff(end, head);
-    // With nothing left below `end`, one last look for what waits for redelivery.
-    MessageBatch batch = consumer.try_receive_batch(static_cast<std::size_t>(std::clamp<std::int64_t>(left, 1, 64)));
+    if (left <= 0) break;
+    MessageBatch batch = consumer.try_receive_batch(static_cast<std::size_t>(std::min<std::int64_t>(left, 64)));
     if (!batch) break;
-    if (left <= 0 && !batch.only_redelivered()) break;  // newer than the purge: dropped, it goes to the next consumer
-    purged += batch.size();
-    batch.release();
+    const bool again = batch.only_redelivered();
+    while (Message message = batch.pop_front()) {
+      // Other consumers may have moved head past `end` meanwhile: what is newer goes back, to be delivered.
+      if (!again && layout::position_diff(message.position_, end) >= 0) continue;
+      message.release();
+      ++purged;
+    }
+  }
+  // What waits for redelivery is older than any of these.
+  core::ConsumerEndpoint& endpoint = *consumer.endpoint_;
+  for (std::uint64_t i = 0; i < capacity() && !endpoint.is_detached(); ++i) {
+    const core::Grant again = endpoint.ring.try_take_redelivered(endpoint.me);
+    if (again.status != core::RingStatus::ok) break;
+    endpoint.release(again.position);
+    ++purged;
   }
   handle_->header->purged.fetch_add(purged, std::memory_order_relaxed);
   return purged;

@@ -147,6 +147,7 @@ void mark_removed(const core::SegmentView& view, const core::ObjectSpace& space)
   if (!ring_of(view, space, ring)) return;
   ring.mark_removed();
   wake(view, space);
+  core::notify_everyone(view.header().blocks_event);  // who waits for a block waits for this queue, too
 }
 
 void references(const core::SegmentView& view, const core::ObjectSpace& space, core::References& into) {
