@@ -97,7 +97,12 @@ class [[nodiscard]] Claim<void> {
   friend class Producer<void>;
   friend class Message;
   Claim(core::ProducerEndpoint* producer, const core::ClaimedRoom& room, std::uint32_t bytes)
-      : producer_(producer), data_(room.data), position_(room.position), bytes_(bytes), in_block_(room.in_block) {}
+      : producer_(producer),
+        data_(room.data),
+        position_(room.position),
+        bytes_(bytes),
+        outcome_(Outcome::ok),
+        in_block_(room.in_block) {}
   explicit Claim(Outcome outcome) : outcome_(outcome) {}
 
   core::ProducerEndpoint* producer_ = nullptr;
