@@ -11,8 +11,9 @@ namespace core {
 
 namespace {
 
-/// One look: what waits for redelivery first, then what is new, then whether anything can still come.
-Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, Taken& taken) {
+/// One look: what waits for redelivery first, then what is new, then, where it is `thorough`, whether anything can still
+/// come: that reads tail, whose line the producers write with every claim.
+Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken& taken) {
   for (;;) {
     const std::uint64_t sequence = consumer.ring.redelivery_sequence();
     if (consumer.seen != sequence) {
@@ -29,7 +30,7 @@ Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, Taken& taken) {
       if (taken.mask != 0) return Outcome::ok;
       continue;  // nothing but tombs
     }
-    if (grant.status == RingStatus::empty && consumer.ring.drained()) return Outcome::closed;
+    if (thorough && grant.status == RingStatus::empty && consumer.ring.drained()) return Outcome::closed;
     return outcome_of(grant.status);
   }
 }
@@ -39,13 +40,13 @@ Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, Taken& taken) {
 Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* limit) {
   QueueHandle& queue = *consumer.queue;
   Taken taken;
-  taken.outcome = look(consumer, max, taken);
+  taken.outcome = look(consumer, max, limit == nullptr, taken);
   if (taken.outcome != Outcome::empty) return taken;
-  const auto attempt = [&] { return taken.outcome = look(consumer, max, taken); };
+  const auto attempt = [&](bool thorough) { return taken.outcome = look(consumer, max, thorough, taken); };
   if (limit == nullptr) {
     // What is missing may be in the hands of the dead: mend, then look once more.
     objects::housekeeping_of_a_try(*queue.attachment);
-    attempt();
+    attempt(true);
     return taken;
   }
   queue.user->empty_waits.fetch_add(1, std::memory_order_relaxed);

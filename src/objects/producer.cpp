@@ -35,14 +35,14 @@ Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, c
   if (first != Outcome::full) return {};
   QueueHandle& queue = *producer.queue;
   Grant grant;
-  const auto attempt = [&] {
+  const auto attempt = [&](bool) {
     grant = producer.ring.try_claim(producer.me, max);
     return outcome_of(grant.status);
   };
   if (limit == nullptr || queue.on_full == OnFull::reject) {
     // Full may be the doing of the dead: mend, then look once more.
     objects::housekeeping_of_a_try(*queue.attachment);
-    outcome = attempt();
+    outcome = attempt(true);
     return grant;
   }
   queue.user->full_waits.fetch_add(1, std::memory_order_relaxed);
@@ -62,7 +62,7 @@ std::optional<TakenBlock> block_for(ProducerEndpoint& producer, std::uint64_t by
   std::optional<TakenBlock> taken = take_block(view, producer.me, bytes, producer.hints);
   outcome = Outcome::ok;
   if (taken) return taken;
-  const auto attempt = [&] {
+  const auto attempt = [&](bool) {
     // A wait for a block must end with the queue, too.
     const std::uint64_t tail = queue.header->tail.load(std::memory_order_acquire);
     if (tail & layout::kRingRemoved) return Outcome::removed;
@@ -72,7 +72,7 @@ std::optional<TakenBlock> block_for(ProducerEndpoint& producer, std::uint64_t by
   };
   if (limit == nullptr || queue.on_full == OnFull::reject) {
     objects::housekeeping_of_a_try(*queue.attachment);
-    outcome = attempt();
+    outcome = attempt(true);
     return taken;
   }
   view.header().block_waits.fetch_add(1, std::memory_order_relaxed);

@@ -33,8 +33,9 @@ inline void housekeeping_of_a_try(core::Attachment& attachment) {
   housekeeping(attachment, base::clock_ns(CLOCK_MONOTONIC_COARSE));
 }
 
-/// Calls `attempt` until it returns something else than `not_yet`, or the limit ends the wait. `event()` names the word
-/// to sleep on; it is asked before each sleep. `now_ns` is left at the last reading of the clock.
+/// Calls `attempt(thorough)` until it returns something else than `not_yet`, or the limit ends the wait. Most looks while
+/// spinning are not thorough: they should touch no line that the other side writes, except the one that is waited for.
+/// `event()` names the word to sleep on; it is asked before each sleep. `now_ns` is left at the last reading of the clock.
 template <class Event, class Attempt>
 Outcome wait_for(core::Attachment& attachment, Wait how, const Limit& limit, Outcome not_yet, Event&& event,
                  std::int64_t& now_ns, Attempt&& attempt) {
@@ -53,7 +54,7 @@ Outcome wait_for(core::Attachment& attachment, Wait how, const Limit& limit, Out
   };
 
   for (std::uint32_t turn = 1;; ++turn) {
-    if (const Outcome outcome = attempt(); outcome != not_yet) return outcome;
+    if (const Outcome outcome = attempt(turn % 32 == 0); outcome != not_yet) return outcome;
     if (turn % 32 == 0) {
       now_ns = base::monotonic_ns();
       if (const auto outcome = ended()) return *outcome;
@@ -68,12 +69,12 @@ Outcome wait_for(core::Attachment& attachment, Wait how, const Limit& limit, Out
     // Raised before it wakes: a stop between our look and our sleep changes the value that we would sleep on.
     const std::stop_callback on_stop(limit.stop(), [&word] { core::notify_everyone(word); });
     const std::uint32_t expected = core::prepare_sleep(word);
-    if (const Outcome outcome = attempt(); outcome != not_yet) return outcome;
+    if (const Outcome outcome = attempt(true); outcome != not_yet) return outcome;
     now_ns = base::monotonic_ns();
     if (const auto outcome = ended()) return *outcome;
     os::futex_wait(word, expected, std::min(slice_ends, limit.deadline_ns()) - now_ns);
     now_ns = base::monotonic_ns();
-    if (const Outcome outcome = attempt(); outcome != not_yet) return outcome;
+    if (const Outcome outcome = attempt(true); outcome != not_yet) return outcome;
     if (const auto outcome = ended()) return *outcome;
   }
 }
