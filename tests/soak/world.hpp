@@ -1,0 +1,112 @@
+// What supervisor and workers agree on: the queues, the control block that they share, the payloads.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <span>
+#include <string>
+
+#include "shmq/shmq.hpp"
+
+namespace soak {
+
+/// Producers send to the first four; forwarders move what comes to `relay_in` on to `relay_out`.
+enum QueueNumber : std::uint8_t { wide, small, single, relay_in, relay_out, kQueues };
+
+struct QueuePlan {
+  const char* name;
+  shmq::QueueOptions options;
+};
+
+inline const std::array<QueuePlan, kQueues>& queue_plans() {
+  static const std::array<QueuePlan, kQueues> kPlans = {{
+      {"wide", {.capacity = 1024, .slot_bytes = 64}},
+      {"small", {.capacity = 4, .slot_bytes = 128, .metadata = true}},
+      {"single", {.capacity = 64, .slot_bytes = 256}},  // one consumer: first deliveries in order
+      {"relay_in", {.capacity = 64, .slot_bytes = 128}},
+      {"relay_out", {.capacity = 32, .slot_bytes = 64}},
+  }};
+  return kPlans;
+}
+
+enum class Role : std::uint8_t { producer, consumer, single_consumer, forwarder };
+
+enum class Phase : std::uint32_t {
+  run,
+  drain,  // producers idle; the others go on
+  close,  // the queues are closed: everybody reads to the end of the stream and lets go of the queues
+  pause,  // everybody idle, nothing held
+  leave,
+};
+
+constexpr std::uint32_t kWorkersMax = 64;
+
+/// In an anonymous shared mapping. Only the supervisor writes what is not atomic.
+struct Control {
+  std::atomic<std::uint32_t> command{0};  // a serial number in the upper bits, Phase in the lowest three
+  std::atomic<std::uint32_t> queue_set{0};  // raised when the queues were declared anew
+  std::atomic<std::int64_t> last_kill_ns{0};
+  std::atomic<std::int64_t> last_resume_ns{0};
+  std::atomic<std::uint32_t> stopped{0};
+  std::atomic<std::int64_t> longest_wait_ns{0};
+  std::atomic<std::uint64_t> failures{0};
+  struct Worker {
+    std::atomic<std::uint32_t> acknowledged{~0u};  // the command that it has obeyed
+  } workers[kWorkersMax];
+
+  Phase phase() const { return static_cast<Phase>(command.load() & 7); }
+};
+
+struct WorkerPlace {
+  Role role = Role::producer;
+  std::uint32_t slot = 0;    // in Control::workers
+  std::uint32_t number = 0;  // of this process in the run
+  std::string segment;
+  std::string journal;
+  std::uint64_t seed = 0;
+};
+
+/// Runs until told to leave or killed; returns the exit status: 0 left, 3 something is wrong (said on stderr).
+int run_worker(Control& control, const WorkerPlace& place);
+
+// ---- payloads -------------------------------------------------------------------------------------------------------
+
+constexpr std::size_t kPayloadMin = 16;
+
+constexpr std::uint64_t mixed(std::uint64_t x) {
+  x ^= x >> 31;
+  x *= 0x9fb21c651e98df25;
+  return x ^ (x >> 29);
+}
+
+/// Every byte follows from the id and the size.
+inline void write_payload(std::span<std::byte> room, std::uint64_t id) {
+  const std::uint64_t size = room.size();
+  std::memcpy(room.data(), &id, 8);
+  std::memcpy(room.data() + 8, &size, 8);
+  for (std::size_t at = 16; at < size; at += 8) {
+    const std::uint64_t word = mixed(id + at);
+    std::memcpy(room.data() + at, &word, std::min<std::size_t>(8, size - at));
+  }
+}
+
+/// Returns the id; ok is false where a byte is not what it was.
+inline std::uint64_t read_payload(std::span<const std::byte> data, bool& ok) {
+  std::uint64_t id = 0, size = 0;
+  ok = data.size() >= kPayloadMin;
+  if (!ok) return 0;
+  std::memcpy(&id, data.data(), 8);
+  std::memcpy(&size, data.data() + 8, 8);
+  ok = size == data.size();
+  for (std::size_t at = 16; ok && at < size; at += 8) {
+    const std::uint64_t word = mixed(id + at);
+    ok = std::memcmp(data.data() + at, &word, std::min<std::size_t>(8, size - at)) == 0;
+  }
+  return id;
+}
+
+}  // namespace soak
