@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shmq/capacity_plan.hpp"
+#include "shmq/inspect.hpp"
 #include "shmq/outcome.hpp"
 #include "shmq/result.hpp"
 #include "shmq/segment.hpp"

@@ -1,0 +1,133 @@
+#include "documents.hpp"
+
+#include "json.hpp"
+#include "process_state.hpp"
+
+namespace shmq::stat {
+
+namespace {
+
+void put_participants(Json& json, const SegmentSnapshot& s) {
+  json.key("participants").open('[');
+  for (const ParticipantSnapshot& p : s.participants) {
+    const std::string process = process_state(p);
+    json.open('{').member("id", p.id).member("incarnation", p.incarnation).member("state", to_string(p.state));
+    json.member("joining", p.joining).member("swept", p.swept).member("name", p.name).member("pid", p.pid).member("uid", p.uid);
+    json.member("pid_namespace", p.pid_namespace).member("pid_is_ours", p.pid_is_ours);
+    json.member("start_time_ticks", p.start_time_ticks).member("attached_ns", p.attached_ns);
+    json.member("sweeping", p.sweeping).member("blocks", p.blocks);
+    json.member("process", process.empty() ? std::optional<std::string>() : process).close('}');
+  }
+  json.close(']');
+}
+
+void put_obstacle(Json& json, const char* name, const std::optional<ObstacleSnapshot>& obstacle) {
+  json.key(name);
+  if (!obstacle)
+    json.value(std::optional<int>());
+  else
+    json.open('{').member("position", obstacle->position).member("participant", obstacle->participant).close('}');
+}
+
+void put_queue(Json& json, const QueueSnapshot& q, bool slots) {
+  json.open('{').member("generation", q.generation).member("capacity", q.capacity).member("slot_bytes", q.slot_bytes);
+  json.member("inline_bytes", q.inline_bytes).member("element_bytes", q.element_bytes);
+  json.member("on_full", q.on_full == OnFull::block ? "block" : "reject").member("metadata", q.metadata);
+  json.member("closed", q.closed).member("removed", q.removed).member("depth", q.depth);
+  json.member("total_in", q.total_in).member("total_out", q.total_out);
+  json.member("head_position", q.head_position).member("tail_position", q.tail_position);
+  json.member("redelivered", q.redelivered).member("tombs", q.tombs).member("purged", q.purged);
+  json.member("full_waits", q.full_waits).member("empty_waits", q.empty_waits);
+  json.member("consumers_sleep", q.consumers_sleep).member("producers_sleep", q.producers_sleep);
+  if (slots) {
+    const QueueSnapshot::Slots& n = q.slots;
+    json.key("slots").open('{').member("free", n.free).member("writing", n.writing).member("ready", n.ready);
+    json.member("tombs", n.tombs).member("reading", n.reading).member("rereading", n.rereading);
+    json.member("redeliver", n.redeliver).member("unclear", n.unclear).close('}');
+    json.key("holds").open('[');
+    for (const HoldSnapshot& hold : q.holds) {
+      json.open('{').member("kind", hold.kind == HoldSnapshot::Kind::writing ? "writing" : "reading");
+      json.member("participant", hold.participant).member("count", hold.count).member("redelivered", hold.redelivered);
+      json.member("oldest_position", hold.oldest_position).member("at_most_ns", hold.at_most_ns);
+      json.member("last_use_ago_ns", hold.last_use_ago_ns).close('}');
+    }
+    json.close(']');
+    put_obstacle(json, "consumers_wait_for", q.consumers_wait_for);
+    put_obstacle(json, "producers_wait_for", q.producers_wait_for);
+  }
+  json.close('}');
+}
+
+void put_objects(Json& json, const SegmentSnapshot& s, const std::string& only, bool slots) {
+  json.key("objects").open('[');
+  for (const ObjectSnapshot& object : s.objects) {
+    if (!only.empty() && object.name != only) continue;
+    json.open('{').member("entry", object.entry).member("name", object.name).member("kind", object.kind);
+    json.member("state", to_string(object.state)).member("owner", object.owner).member("generation", object.generation);
+    json.member("offset", object.offset).member("size_bytes", object.size_bytes);
+    json.member("damaged", object.damaged.empty() ? std::optional<std::string>() : object.damaged);
+    json.key("users").open('[');
+    for (const std::uint32_t id : object.users) json.value(id);
+    json.close(']').key("queue");
+    if (object.queue)
+      put_queue(json, *object.queue, slots);
+    else
+      json.value(std::optional<int>());
+    json.close('}');
+  }
+  json.close(']');
+}
+
+void put_segment(Json& json, const SegmentSnapshot& s, const std::string& only, bool slots) {
+  json.member("name", s.name.empty() ? std::optional<std::string>() : s.name).member("path", s.path);
+  json.member("copy", s.copy).member("removed", s.removed).member("size_bytes", s.size_bytes);
+  json.member("layout_version", s.layout_version).member("build", s.build).member("uuid", s.uuid);
+  json.member("created_ns", s.created_ns).member("creator_pid", s.creator_pid);
+  json.member("mode", s.mode).member("uid", s.uid).member("gid", s.gid);
+  json.member("participants_max", s.participants_max).member("objects_max", s.objects_max);
+  json.member("object_bytes", s.object_bytes).member("object_bytes_free", s.object_bytes_free);
+  json.member("object_bytes_free_run", s.object_bytes_free_run).member("block_waits", s.block_waits);
+  json.key("blocks").open('[');
+  for (const BlockClassSnapshot& c : s.blocks) {
+    json.open('{').member("block_bytes", c.block_bytes).member("count", c.count).member("free", c.free);
+    if (slots) json.member("in_messages", c.in_messages).member("by_participants", c.by_participants);
+    json.close('}');
+  }
+  json.close(']');
+  put_participants(json, s);
+  put_objects(json, s, only, slots);
+}
+
+Json begin_document(const char* command) {
+  Json json;
+  json.open('{').member("schema", "shmq-stat").member("version", kJsonVersion).member("command", command);
+  return json;
+}
+
+}  // namespace
+
+std::string list_document(const std::vector<Listed>& segments) {
+  Json json = begin_document("list");
+  json.key("segments").open('[');
+  for (const Listed& listed : segments) {
+    json.open('{');
+    if (listed.snapshot)
+      put_segment(json, *listed.snapshot, "", false);
+    else
+      json.member("name", listed.name).key("error").open('{').member("code", to_string(listed.snapshot.error().code())).member(
+          "message", listed.snapshot.error().message()).close('}');
+    json.close('}');
+  }
+  json.close(']').close('}');
+  return json.text() + "\n";
+}
+
+std::string show_document(const SegmentSnapshot& segment, const std::string& queue) {
+  Json json = begin_document("show");
+  json.member("taken_ns", segment.taken_ns).key("segment").open('{');
+  put_segment(json, segment, queue, true);
+  json.close('}').close('}');
+  return json.text() + "\n";
+}
+
+}  // namespace shmq::stat

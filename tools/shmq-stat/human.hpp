@@ -1,0 +1,21 @@
+// The pictures for people.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "shmq/inspect.hpp"
+
+namespace shmq::stat {
+
+/// One line of the list: a segment, or why it cannot be read.
+struct Listed {
+  std::string name;
+  Result<SegmentSnapshot> snapshot;
+};
+
+std::string list_text(const std::vector<Listed>& segments);
+/// `queue` empty: all of the segment; else what concerns the objects of that name.
+std::string show_text(const SegmentSnapshot& segment, const std::string& queue);
+
+}  // namespace shmq::stat
