@@ -1,0 +1,40 @@
+// What was sent and what came: at least once, never made up, repeats marked.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace killtest {
+
+class Ledger {
+ public:
+  /// Published for certain: comes at least once.
+  void must(std::uint64_t value, std::uint64_t count = 1) {
+    for (std::uint64_t i = 0; i < count; ++i) must_.insert(value + i);
+  }
+  /// Perhaps published, or perhaps released by the victim: may come or not. Everything else never comes.
+  void may(std::uint64_t value) { may_.insert(value), must_.erase(value); }
+  /// Perhaps handed to the victim: it may come marked, or twice, the second time marked.
+  void touched(std::uint64_t value) { touched_.insert(value); }
+  /// Handed to the victim for certain: if it comes, it is marked.
+  void seen(std::uint64_t value) { touched(value), seen_.insert(value); }
+
+  /// Receipts as a Party answers them.
+  void add(const std::string& queue, const std::string& receipts);
+  /// Throws a Failure that says what is wrong.
+  void verify() const;
+
+ private:
+  struct Receipt {
+    std::string queue;
+    bool marked;
+    std::string id;
+  };
+  std::set<std::uint64_t> must_, may_, touched_, seen_;
+  std::map<std::uint64_t, std::vector<Receipt>> came_;
+};
+
+}  // namespace killtest

@@ -1,0 +1,228 @@
+#include "party.hpp"
+
+#include "scenario.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <sstream>
+
+namespace killtest {
+namespace {
+
+std::byte pattern(std::uint64_t value, std::size_t i) { return static_cast<std::byte>((value * 31 + i) & 0xff); }
+
+void write_payload(std::span<std::byte> data, std::uint64_t value) {
+  std::memcpy(data.data(), &value, sizeof value);
+  for (std::size_t i = sizeof value; i < data.size(); ++i) data[i] = pattern(value, i);
+}
+
+std::uint64_t read_payload(std::span<const std::byte> data) {
+  std::uint64_t value = 0;
+  require(data.size() == inline_bytes || data.size() == block_bytes,
+          "a message of " + std::to_string(data.size()) + " bytes was received, nobody sent one");
+  std::memcpy(&value, data.data(), sizeof value);
+  for (std::size_t i = sizeof value; i < data.size(); ++i)
+    require(data[i] == pattern(value, i), "message " + std::to_string(value) + " is torn at byte " + std::to_string(i));
+  return value;
+}
+
+void need(shmq::Outcome outcome, const std::string& what) {
+  require(outcome == shmq::Outcome::ok, what + ": " + to_string(outcome));
+}
+
+}  // namespace
+
+shmq::QueueOptions queue_options() { return {.capacity = 4, .slot_bytes = 64}; }
+
+Party::Party(const std::string& segment, shmq::Result<shmq::Segment> opened) : name_(segment) {
+  segment_ = expect(std::move(opened));
+}
+
+Party::End& Party::end(const std::string& name) {
+  if (const auto known = ends_.find(name); known != ends_.end()) return known->second;
+  shmq::Queue<> queue = expect(segment_->open_queue(name));
+  End made{queue, queue.producer(), queue.consumer()};
+  return ends_.emplace(name, std::move(made)).first->second;
+}
+
+void Party::fill(shmq::Claim<>& claim, std::uint64_t value) {
+  write_payload(claim.data(), value);
+  claim.set_type(static_cast<std::uint32_t>(value));
+}
+
+void Party::fill(shmq::ClaimBatch& batch, std::size_t i, std::uint64_t value) {
+  write_payload(batch[i], value);
+  batch.set(i, inline_bytes, static_cast<std::uint32_t>(value));
+}
+
+shmq::Claim<> Party::claim(const std::string& queue, std::uint64_t value, std::size_t bytes) {
+  shmq::Claim<> room = to(queue).claim(bytes, party_patience);
+  need(room.outcome(), "claiming room in " + queue);
+  fill(room, value);
+  return room;
+}
+
+shmq::Message Party::receive(const std::string& queue) {
+  shmq::Message message = from(queue).receive(party_patience);
+  need(message.outcome(), "receiving from " + queue);
+  (void)receipt(message);
+  return message;
+}
+
+std::string Party::receipt(const shmq::Message& message) {
+  const std::uint64_t value = read_payload(message.data());
+  require(message.type() == static_cast<std::uint32_t>(value), "message " + std::to_string(value) + " has type " +
+                                                                   std::to_string(message.type()));
+  std::ostringstream out;
+  out << value << '/' << message.redelivered() << '/' << message.id() << ' ';
+  return out.str();
+}
+
+std::string Party::send(const std::string& queue, std::uint64_t first, std::uint64_t count, std::size_t bytes) {
+  for (std::uint64_t i = 0; i < count; ++i) {
+    shmq::Claim<> room = to(queue).claim(bytes, party_patience);
+    if (room.outcome() == shmq::Outcome::closed) return std::to_string(i);
+    need(room.outcome(), "sending to " + queue);
+    fill(room, first + i);
+    room.publish();
+  }
+  return std::to_string(count);
+}
+
+std::string Party::receive_some(const std::string& queue, std::uint64_t count, bool keep) {
+  std::string receipts;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    shmq::Message message = receive(queue);
+    receipts += receipt(message);
+    if (keep)
+      messages.push_back(std::move(message));
+    else
+      message.release();
+  }
+  return receipts;
+}
+
+std::string Party::handle(std::string_view request) {
+  std::istringstream words{std::string(request)};
+  std::string verb, queue;
+  std::uint64_t first = 0, count = 1, bytes = inline_bytes;
+  words >> verb >> queue;
+  if (verb == "send") {
+    words >> first >> count >> bytes;
+    return send(queue, first, std::max<std::uint64_t>(count, 1), bytes == 0 ? inline_bytes : bytes);
+  }
+  if (verb == "trysend" || verb == "claim") {
+    words >> first;
+    if (!(words >> bytes)) bytes = inline_bytes;
+    shmq::Claim<> room = verb == "claim" ? claim(queue, first, bytes) : to(queue).try_claim(bytes);
+    if (!room) return to_string(room.outcome());
+    fill(room, first);
+    if (verb == "claim")
+      claims.push_back(std::move(room));
+    else
+      room.publish();
+    return "ok";
+  }
+  if (verb == "drain") {
+    std::string receipts;
+    for (;;) {
+      shmq::Message message = from(queue).receive(party_patience);
+      if (message.outcome() == shmq::Outcome::closed) return receipts;
+      need(message.outcome(), "draining " + queue + ", so far " + receipts);
+      receipts += receipt(message);
+      message.release();
+    }
+  }
+  if (verb == "recv" || verb == "hold") {
+    if (!(words >> count)) count = 1;
+    return receive_some(queue, count, verb == "hold");
+  }
+  if (verb == "tryrecv") {
+    std::string receipts;
+    for (words >> count; count > 0; --count) {
+      shmq::Message message = from(queue).try_receive();
+      if (!message) break;
+      receipts += receipt(message);
+      message.release();
+    }
+    return receipts;
+  }
+  if (verb == "until") {  // waits for the end of a queue that is being removed
+    const shmq::Message message = from(queue).receive(party_patience);
+    return to_string(message.outcome());
+  }
+  if (verb == "look") {
+    std::string receipts;
+    for (const shmq::Message& message : messages) receipts += receipt(message);
+    return receipts;
+  }
+  if (verb == "release" || verb == "giveback") {
+    for (shmq::Message& message : messages) verb == "release" ? message.release() : message.give_back();
+    messages.clear();
+    return "ok";
+  }
+  if (verb == "publish" || verb == "abort") {
+    for (shmq::Claim<>& room : claims) verb == "publish" ? room.publish() : room.abort();
+    claims.clear();
+    return "ok";
+  }
+  if (verb == "reap") return std::to_string(segment_->reap().total());
+  if (verb == "close") return this->queue(queue).close(), "ok";
+  if (verb == "open") return end(queue), "ok";
+  if (verb == "shut") return ends_.erase(queue), "ok";
+  if (verb == "declare") {
+    const shmq::Result<shmq::Queue<>> declared = segment_->queue(queue, queue_options());
+    return declared ? "ok" : declared.error().message();
+  }
+  if (verb == "remove") {
+    const shmq::Status removed = segment_->remove_queue(queue);
+    return removed ? "ok" : to_string(removed.error().code());
+  }
+  throw Failure(FailureKind::setup, "unknown request: " + std::string(request));
+}
+
+void Party::detach() {
+  claims.clear();
+  claim_batches.clear();
+  messages.clear();
+  batches.clear();
+  ends_.clear();
+  segment_.reset();
+}
+
+namespace {
+
+class Corpse : public Party {
+ public:
+  Corpse(const std::string& segment, std::function<void(Party&)> act) : Party(segment), act_(std::move(act)) {}
+  void operate() override { act_(*this); }
+
+ private:
+  std::function<void(Party&)> act_;
+};
+
+}  // namespace
+
+bool Party::leave_corpse_at(std::size_t point, const std::function<void(Party&)>& before,
+                            const std::function<void(Party&)>& act) const {
+  const auto make = [&] {
+    auto corpse = std::make_unique<Corpse>(name_, act);
+    before(*corpse);
+    return corpse;
+  };
+  Process corpse("corpse", make, Limits{});
+  const bool there = kill_at_point(corpse, point);
+  corpse.kill();
+  return there;
+}
+
+void Party::leave_corpse(const std::function<void(Party&)>& deed) const {
+  const auto make = [&] {
+    auto corpse = std::make_unique<Party>(name_);
+    deed(*corpse);
+    return corpse;
+  };
+  Process("corpse", make, Limits{}).kill();
+}
+
+}  // namespace killtest

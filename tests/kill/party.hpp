@@ -1,0 +1,101 @@
+// A process that uses the library through its public face: victim, survivor and corpse alike.
+//
+// As a survivor it is asked in words, "VERB QUEUE ARGUMENTS", and answers with what it received (see handle()). As a
+// victim it does one thing under the stepper. Every wait has a limit, so that a wait that should have ended is reported
+// by name; the limit is generous, since a loaded machine must not look like a wedged queue.
+#pragma once
+
+#include "process.hpp"
+
+#include "shmq/shmq.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace killtest {
+
+inline constexpr std::chrono::seconds party_patience{8};
+inline constexpr std::size_t inline_bytes = 24;  // fits a slot of 64 bytes, also with a forwarded message's origin
+inline constexpr std::size_t block_bytes = 200;  // does not
+
+class Party : public Actor {
+ public:
+  explicit Party(const std::string& segment) : Party(segment, shmq::Segment::open(segment)) {}
+  Party(const std::string& segment, shmq::Result<shmq::Segment> opened);
+
+  /// send Q FIRST [COUNT [BYTES]]   sends COUNT messages, blocking; answers how many before the queue was closed
+  /// trysend Q VALUE [BYTES]        answers the outcome
+  /// drain Q                        receives and releases until the end of the stream; answers the receipts
+  /// recv Q COUNT | tryrecv Q COUNT receives and releases COUNT, or up to COUNT without waiting
+  /// hold Q [COUNT]                 receives and keeps
+  /// look                           receipts of what is kept, read again
+  /// release | giveback             what was kept
+  /// claim Q VALUE [BYTES]          claims and fills, and keeps
+  /// publish | abort                what was claimed
+  /// close Q | open Q | declare Q | remove Q | shut Q
+  /// reap                           answers how many repairs it made
+  std::string handle(std::string_view request) override;
+
+  shmq::Segment& segment() { return *segment_; }
+  shmq::Queue<>& queue(const std::string& name) { return end(name).queue; }
+  shmq::Producer<>& to(const std::string& name) { return end(name).producer; }
+  shmq::Consumer<>& from(const std::string& name) { return end(name).consumer; }
+
+  /// Fills a claim with what a message of that value consists of.
+  static void fill(shmq::Claim<>& claim, std::uint64_t value);
+  static void fill(shmq::ClaimBatch& batch, std::size_t i, std::uint64_t value);
+  /// Claims and fills; throws unless it got room.
+  shmq::Claim<> claim(const std::string& queue, std::uint64_t value, std::size_t bytes = inline_bytes);
+  /// Receives; throws unless it got a message, or if the message is torn.
+  shmq::Message receive(const std::string& queue);
+  /// One receipt: VALUE/MARKED/ID. Throws if the message is not whole.
+  static std::string receipt(const shmq::Message& message);
+
+  /// Forks a process that attaches to the same segment, does this and is then killed with SIGKILL.
+  void leave_corpse(const std::function<void(Party&)>& deed) const;
+  /// The same, killed at a kill point of the deed's second part. False: it has no such point.
+  bool leave_corpse_at(std::size_t point, const std::function<void(Party&)>& before,
+                       const std::function<void(Party&)>& act) const;
+
+  /// Lets go of everything, the attachment last.
+  void detach();
+
+  // What a victim holds. The order of destruction does not matter: handles outlive each other.
+  std::vector<shmq::Claim<>> claims;
+  std::vector<shmq::ClaimBatch> claim_batches;
+  std::vector<shmq::Message> messages;
+  std::vector<shmq::MessageBatch> batches;
+  std::vector<std::uint64_t> values;
+
+ private:
+  struct End {
+    shmq::Queue<> queue;
+    shmq::Producer<> producer;
+    shmq::Consumer<> consumer;
+  };
+  End& end(const std::string& name);
+  std::string send(const std::string& queue, std::uint64_t first, std::uint64_t count, std::size_t bytes);
+  std::string receive_some(const std::string& queue, std::uint64_t count, bool keep);
+
+  std::string name_;
+  std::optional<shmq::Segment> segment_;
+  std::map<std::string, End> ends_;
+};
+
+/// The declaration of every queue in these tests.
+shmq::QueueOptions queue_options();
+
+/// The outcome of a set-up call, or a Failure with its message.
+template <class T>
+T expect(shmq::Result<T> result) {
+  if (!result) throw Failure(FailureKind::wrong, result.error().message());
+  return std::move(*result);
+}
+
+}  // namespace killtest
