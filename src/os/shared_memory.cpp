@@ -18,6 +18,7 @@
 #include <cstdio>
 
 #include "base/text.hpp"
+#include "os/memory_room.hpp"
 
 namespace shmq::os {
 
@@ -80,8 +81,14 @@ Status reserve(int descriptor, std::uint64_t size, FileMode mode, const std::str
   if (::fchmod(descriptor, static_cast<mode_t>(mode.mode)) != 0)
     return base::system_error(errno, "cannot set mode of " + shown);
   int error = 0;
-  do error = ::posix_fallocate(descriptor, 0, static_cast<off_t>(size));
-  while (error == EINTR);
+  // Asked before: beyond a cgroup's limit the kernel kills instead of refusing, and a tmpfs that is going to be full
+  // need not be filled first. Another process may be faster; then the answer comes from posix_fallocate, or is SIGKILL.
+  const FileSystemSpace space = shm_space();
+  if ((space.total_bytes != 0 && space.free_bytes < size) || memory_room().free_bytes < size)
+    error = ENOSPC;
+  else
+    do error = ::posix_fallocate(descriptor, 0, static_cast<off_t>(size));
+    while (error == EINTR);
   if (error == ENOSPC || error == ENOMEM || error == EFBIG)
     return Error(ErrorCode::no_space, "cannot reserve " + base::size_text(size) + " (" + std::to_string(size) +
                                           " bytes) for " + shown + ": " + shm_space_advice(size));
@@ -178,9 +185,14 @@ std::string shm_space_advice(std::uint64_t needed) {
   const FileSystemSpace space = shm_space();
   std::string text = std::string(kShmDirectory) + " has " + base::size_text(space.free_bytes) + " free of " +
                      base::size_text(space.total_bytes) + "; ";
-  if (space.free_bytes >= needed)
-    return text + "the memory limit of this cgroup is the likely cause: raise memory.max (docker run --memory), or ask "
-                  "for less";
+  if (space.free_bytes >= needed) {
+    const MemoryRoom room = memory_room();
+    if (room.limit_name.empty())
+      return text + "the host has " + base::size_text(room.free_bytes) + " of memory left (MemAvailable and swap); ask for less";
+    return text + "this process's cgroup may use " + base::size_text(room.free_bytes) + " more of its " +
+           base::size_text(room.limit_bytes) + " (" + room.limit_name + "): raise it (docker run --memory; systemd: MemoryMax), or "
+           "ask for less";
+  }
   return text + "raise it (mount -o remount,size=" + std::to_string((needed + space.total_bytes) / (1u << 20) + 1) +
          "M /dev/shm; in Docker --shm-size), remove segments (shmq gc --unused), or ask for less";
 }
