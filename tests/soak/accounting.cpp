@@ -17,7 +17,8 @@ template <class Visit>
 void for_each_ring(core::Attachment& attachment, Visit&& visit) {
   core::Directory(attachment).for_each([&](const core::ObjectSpace& space, layout::ObjectKind) {
     core::ShmRing ring;
-    if (objects::ring_of(attachment.view(), space, ring)) visit(attachment.view().entry(space.entry).name.get(), space, ring);
+    if (objects::ring_of(attachment.view(), space, ring))
+      visit(attachment.view().entry(space.entry).name.get(), space, ring);
   });
 }
 
@@ -44,18 +45,21 @@ std::vector<std::string> unaccounted(core::Attachment& attachment, std::uint32_t
   std::vector<std::string> found;
   const core::SegmentView& view = attachment.view();
   std::uint64_t units_owned = 0;
-  for_each_ring(attachment, [&](const std::string& name, const core::ObjectSpace& space, core::ShmRing& ring) {
-    if (const std::uint64_t count = slots_not_free(ring); count != 0)
-      found.push_back(std::to_string(count) + " slots of " + name + " are not free");
-    units_owned += (space.size_bytes + layout::kUnitBytes - 1) / layout::kUnitBytes;
-  });
+  for_each_ring(attachment,
+                [&](const std::string& name, const core::ObjectSpace& space, core::ShmRing& ring) {
+                  if (const std::uint64_t count = slots_not_free(ring); count != 0)
+                    found.push_back(std::to_string(count) + " slots of " + name + " are not free");
+                  units_owned += (space.size_bytes + layout::kUnitBytes - 1) / layout::kUnitBytes;
+                });
   std::uint64_t units_taken = 0;
   for (std::uint64_t i = 0; i < view.geometry().unit_count; ++i) units_taken += view.unit(i).load() != 0;
   if (units_taken != units_owned)
-    found.push_back(std::to_string(units_taken) + " units of space are taken, the objects have " + std::to_string(units_owned));
+    found.push_back(std::to_string(units_taken) + " units of space are taken, the objects have " +
+                    std::to_string(units_owned));
   for (std::uint32_t i = 0; i < view.geometry().block_count; ++i)
     if (const std::uint64_t word = view.block_word(i).load(); layout::word_state(word) != 0)
-      found.push_back("block " + std::to_string(i) + " is in state " + std::to_string(layout::word_state(word)) + " of owner " +
+      found.push_back("block " + std::to_string(i) + " is in state " +
+                      std::to_string(layout::word_state(word)) + " of owner " +
                       std::to_string(layout::owner_of(word)));
   std::uint32_t rows = 0;
   for (std::uint32_t i = 0; i < view.geometry().rows; ++i)
@@ -65,11 +69,13 @@ std::vector<std::string> unaccounted(core::Attachment& attachment, std::uint32_t
         found.push_back("row " + std::to_string(i) + " belongs to no living process");
     }
   if (rows > living + 1)
-    found.push_back(std::to_string(rows) + " rows are taken, " + std::to_string(living + 1) + " participants can be alive");
+    found.push_back(std::to_string(rows) + " rows are taken, " + std::to_string(living + 1) +
+                    " participants can be alive");
   for (std::uint32_t entry = 0; entry < view.geometry().objects_max; ++entry) {
     const auto state = static_cast<layout::EntryState>(layout::word_state(view.entry(entry).word.load()));
     if (state != layout::EntryState::free && state != layout::EntryState::live)
-      found.push_back("directory entry " + std::to_string(entry) + " is in state " + std::to_string(static_cast<int>(state)));
+      found.push_back("directory entry " + std::to_string(entry) + " is in state " +
+                      std::to_string(static_cast<int>(state)));
   }
   return found;
 }
@@ -80,29 +86,32 @@ std::string describe(core::Attachment& attachment) {
   for (std::uint32_t i = 0; i < view.geometry().rows; ++i) {
     const std::uint64_t word = view.row(i).word.load();
     if (core::row_state(word) == layout::RowState::free) continue;
-    out << "row " << i + 1 << " state " << int(layout::word_state(word)) << " pid " << view.row(i).pid << " \"" << view.row(i).name.get()
-        << "\" " << (attachment.liveness(i, word) == core::Liveness::alive ? "alive" : "DEAD") << " sweeping " << std::hex
-        << view.row(i).sweeping.load() << std::dec << '\n';
+    out << "row " << i + 1 << " state " << int(layout::word_state(word)) << " pid " << view.row(i).pid
+        << " \"" << view.row(i).name.get() << "\" "
+        << (attachment.liveness(i, word) == core::Liveness::alive ? "alive" : "DEAD") << " sweeping "
+        << std::hex << view.row(i).sweeping.load() << std::dec << '\n';
   }
-  for_each_ring(attachment, [&](const std::string& name, const core::ObjectSpace& space, core::ShmRing& ring) {
+  for_each_ring(attachment, [&](const std::string& name, const core::ObjectSpace& space,
+                                core::ShmRing& ring) {
     const std::uint64_t tail = ring.memory().tail().load(), head = ring.memory().head().load();
     const auto& header = *view.at<layout::QueueHeader>(space.offset);
-    out << name << ": tail " << layout::ring_position(tail) << " by " << layout::owner_of(tail) << " flags " << (tail & 15) << ", head "
-        << layout::ring_position(head) << " by " << layout::owner_of(head) << ", events " << std::hex << header.data_event.load() << ' '
-        << header.space_event.load() << std::dec << ", redeliveries " << header.redeliveries.load() << '\n';
+    out << name << ": tail " << layout::ring_position(tail) << " by " << layout::owner_of(tail) << " flags "
+        << (tail & 15) << ", head " << layout::ring_position(head) << " by " << layout::owner_of(head)
+        << ", events " << std::hex << header.data_event.load() << ' ' << header.space_event.load() << std::dec
+        << ", redeliveries " << header.redeliveries.load() << '\n';
     std::uint64_t shown = 0;
     for (std::uint64_t i = 0; i < ring.capacity() && shown < 40; ++i) {
       const std::uint64_t slot = ring.memory().slot(i).load();
       if (layout::slot_state(slot) == layout::SlotState::free) continue;
-      out << "  slot " << i << " lap " << layout::slot_lap(slot) << " state " << int(layout::slot_state(slot)) << " owner "
-          << layout::owner_of(slot) << " deliveries " << layout::slot_deliveries(slot) << '\n';
+      out << "  slot " << i << " lap " << layout::slot_lap(slot) << " state " << int(layout::slot_state(slot))
+          << " owner " << layout::owner_of(slot) << " deliveries " << layout::slot_deliveries(slot) << '\n';
       ++shown;
     }
   });
   for (std::uint32_t i = 0; i < view.geometry().block_count; ++i)
     if (const std::uint64_t word = view.block_word(i).load(); layout::word_state(word) != 0)
-      out << "block " << i << " state " << int(layout::word_state(word)) << " owner " << layout::owner_of(word) << " epoch "
-          << layout::word_epoch(word) << '\n';
+      out << "block " << i << " state " << int(layout::word_state(word)) << " owner "
+          << layout::owner_of(word) << " epoch " << layout::word_epoch(word) << '\n';
   return out.str();
 }
 

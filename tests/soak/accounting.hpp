@@ -11,8 +11,8 @@ namespace soak {
 /// Whether every message has been taken and every slot is free again.
 bool drained(shmq::core::Attachment& attachment);
 
-/// What is not accounted for, as sentences: slots and blocks that are not FREE, rows beyond `living` workers and the
-/// caller's, space that no object has.
+/// What is not accounted for, as sentences: slots and blocks that are not FREE, rows beyond `living` workers
+/// and the caller's, space that no object has.
 std::vector<std::string> unaccounted(shmq::core::Attachment& attachment, std::uint32_t living);
 
 /// Everything that is not free, with owners: for the log of a soak that hangs.

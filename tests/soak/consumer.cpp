@@ -1,5 +1,5 @@
-// Receives from `wide`, `small` and `relay_out`, or (there is one such) from `single`: one by one and in batches, holds
-// some messages for a while, and gives some back.
+// Receives from `wide`, `small` and `relay_out`, or (there is one such) from `single`: one by one and in
+// batches, holds some messages for a while, and gives some back.
 #include <deque>
 #include <memory>
 #include <utility>

@@ -1,7 +1,8 @@
 // What a worker says about a message, on disk, outside of anything that shmq keeps.
 //
-// Each worker appends fixed-size records to a file of its own with write(2): what was written survives a SIGKILL. A
-// record is 32 bytes, so that none crosses a page and a write that a kill cuts short ends between two records.
+// Each worker appends fixed-size records to a file of its own with write(2): what was written survives a
+// SIGKILL. A record is 32 bytes, so that none crosses a page and a write that a kill cuts short ends between
+// two records.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ enum class Event : std::uint8_t {
 
 struct Record {
   std::uint64_t id = 0;
-  std::int64_t time_ns = 0;  // CLOCK_MONOTONIC: got: after receive() returned; released: after release() returned
+  std::int64_t time_ns =
+      0;  // CLOCK_MONOTONIC: got: after receive() returned; released: after release() returned
   std::uint64_t position = 0;  // of the message's id(), where it was got
   std::uint32_t generation = 0;
   Event event = Event::intent;
@@ -38,8 +40,8 @@ static_assert(sizeof(Record) == 32 && 4096 % sizeof(Record) == 0);
 
 class Journal {
  public:
-  /// Appends to the file at `path`, which is created where it is missing. Exits the process on an error: a worker
-  /// without a journal proves nothing.
+  /// Appends to the file at `path`, which is created where it is missing. Exits the process on an error: a
+  /// worker without a journal proves nothing.
   explicit Journal(const std::string& path);
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;

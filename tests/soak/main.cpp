@@ -48,12 +48,18 @@ int main(int argc, char** argv) {
     const double number = i + 1 < argc ? std::strtod(argv[++i], &end) : -1;
     const bool sound = end != nullptr && *end == '\0' && number >= 0;
     const auto count = static_cast<std::uint32_t>(sound ? number : 0);
-    if (sound && option == "--seconds") settings.seconds = number;
-    else if (sound && option == "--epoch") settings.epoch_seconds = number;
-    else if (sound && option == "--seed") settings.seed = static_cast<std::uint64_t>(number);
-    else if (count > 0 && count <= 20 && option == "--producers") settings.producers = count;
-    else if (count > 0 && count <= 20 && option == "--consumers") settings.consumers = count;
-    else if (count > 0 && count <= 20 && option == "--forwarders") settings.forwarders = count;
+    if (sound && option == "--seconds")
+      settings.seconds = number;
+    else if (sound && option == "--epoch")
+      settings.epoch_seconds = number;
+    else if (sound && option == "--seed")
+      settings.seed = static_cast<std::uint64_t>(number);
+    else if (count > 0 && count <= 20 && option == "--producers")
+      settings.producers = count;
+    else if (count > 0 && count <= 20 && option == "--consumers")
+      settings.consumers = count;
+    else if (count > 0 && count <= 20 && option == "--forwarders")
+      settings.forwarders = count;
     else {
       std::fputs(kUsage, stderr);
       return 2;

@@ -45,8 +45,8 @@ class Judge {
  private:
   void violation(std::uint64_t id, const std::string& what) {
     if (++verdict_.violation_count > kViolationsShown) return;
-    verdict_.violations.push_back("message " + std::to_string(producer_of(id)) + ":" + std::to_string(sequence_of(id)) +
-                                  " " + what);
+    verdict_.violations.push_back("message " + std::to_string(producer_of(id)) + ":" +
+                                  std::to_string(sequence_of(id)) + " " + what);
   }
 
   /// `said`: every record of one message, by time.
@@ -64,7 +64,8 @@ class Judge {
       ++verdict_.got;
       verdict_.redeliveries += record->marked;
       if (any != nullptr && (any->position != record->position || any->generation != record->generation))
-        violation(id, "has the id " + std::to_string(any->position) + " and also " + std::to_string(record->position));
+        violation(id, "has the id " + std::to_string(any->position) + " and also " +
+                          std::to_string(record->position));
       any = record;
     }
     if (intent == nullptr) return violation(id, "was got and never intended");
@@ -72,11 +73,14 @@ class Judge {
     const bool relayed = intent->queue == relay_in;
     const std::uint8_t last = relayed ? static_cast<std::uint8_t>(relay_out) : intent->queue;
     if (published && !delivered[last])
-      violation(id, std::string("was published to ") + queue_plans()[intent->queue].name + " and never got in " + queue_plans()[last].name +
-                        (relayed ? delivered[relay_in] ? " (a forwarder had it)" : " (no forwarder had it)" : ""));
+      violation(
+          id, std::string("was published to ") + queue_plans()[intent->queue].name + " and never got in " +
+                  queue_plans()[last].name +
+                  (relayed ? delivered[relay_in] ? " (a forwarder had it)" : " (no forwarder had it)" : ""));
     for (std::uint8_t q = 0; q < kQueues; ++q) {
       if (!delivered[q]) continue;
-      if (q != intent->queue && q != last) violation(id, std::string("was got in ") + queue_plans()[q].name + ", where nobody sent it");
+      if (q != intent->queue && q != last)
+        violation(id, std::string("was got in ") + queue_plans()[q].name + ", where nobody sent it");
       in_queue(said, q);
     }
     if (any != nullptr) ids_.push_back({{any->generation, any->position}, id});
@@ -111,19 +115,22 @@ class Judge {
     }
     if (released > 1 && !may_repeat) violation(id, "was released twice" + where);
     if (released > 1 && may_repeat) ++verdict_.forwarded_twice;
-    if (released > 1 + cut_forwards) violation(id, "was released more often than it can have been forwarded" + where);
+    if (released > 1 + cut_forwards)
+      violation(id, "was released more often than it can have been forwarded" + where);
   }
 
   void order_of_single() {
     std::vector<const Record*> first;
     for (const Record& record : records_)
       if (record.event == Event::got && record.queue == single && !record.marked) first.push_back(&record);
-    std::stable_sort(first.begin(), first.end(), [](const Record* a, const Record* b) { return a->time_ns < b->time_ns; });
+    std::stable_sort(first.begin(), first.end(),
+                     [](const Record* a, const Record* b) { return a->time_ns < b->time_ns; });
     std::unordered_map<std::uint32_t, std::uint64_t> newest;
     for (const Record* record : first) {
       const auto [at, fresh] = newest.try_emplace(producer_of(record->id), sequence_of(record->id));
       if (!fresh && sequence_of(record->id) <= at->second)
-        violation(record->id, "came after " + std::to_string(at->second) + " of the same producer, in single");
+        violation(record->id,
+                  "came after " + std::to_string(at->second) + " of the same producer, in single");
       at->second = std::max(at->second, sequence_of(record->id));
     }
   }
@@ -132,8 +139,8 @@ class Judge {
     std::sort(ids_.begin(), ids_.end());
     for (std::size_t i = 1; i < ids_.size(); ++i)
       if (ids_[i].first == ids_[i - 1].first)
-        violation(ids_[i].second, "has the id of message " + std::to_string(producer_of(ids_[i - 1].second)) + ":" +
-                                      std::to_string(sequence_of(ids_[i - 1].second)));
+        violation(ids_[i].second, "has the id of message " + std::to_string(producer_of(ids_[i - 1].second)) +
+                                      ":" + std::to_string(sequence_of(ids_[i - 1].second)));
   }
 
   const std::vector<Record>& records_;

@@ -6,8 +6,9 @@
 //  4  after `released` was journalled, the message never comes again in that queue
 //  5  in the queue with one consumer, first deliveries of one producer come in the order of its sending
 //  6  a message has one id() wherever and however often it comes, and no two messages have the same
-// A forward of an inline payload may be cut between its two steps: such a message may come twice in `relay_out`, and
-// at most one of its deliveries there is unmarked. Payloads in blocks are never in two queues.
+// A forward of an inline payload may be cut between its two steps: such a message may come twice in
+// `relay_out`, and at most one of its deliveries there is unmarked. Payloads in blocks are never in two
+// queues.
 #pragma once
 
 #include <cstdint>

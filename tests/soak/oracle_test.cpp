@@ -10,7 +10,8 @@ namespace {
 
 std::int64_t now = 0;
 
-Record record(Event event, std::uint64_t id, QueueNumber queue, bool marked = false, std::uint64_t position = 0) {
+Record record(Event event, std::uint64_t id, QueueNumber queue, bool marked = false,
+              std::uint64_t position = 0) {
   Record made;
   made.id = id;
   made.time_ns = ++now;
@@ -41,11 +42,19 @@ std::vector<Record> received(std::uint64_t id, QueueNumber queue, bool marked = 
   const Verdict verdict = judge(records);
   for (const std::string& violation : verdict.violations)
     if (violation.find(words) != std::string::npos) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << verdict.violation_count << " violations, none says \"" << words << "\"";
+  return ::testing::AssertionFailure()
+         << verdict.violation_count << " violations, none says \"" << words << "\"";
 }
 
 TEST(SoakOracle, FindsNothingInASoundHistory) {
-  const auto sound = history_of({sent(1, wide), received(1, wide), sent(2, single), {record(Event::got, 2, single)}, received(2, single, true), sent(3, relay_in), received(3, relay_in), received(3, relay_out)});
+  const auto sound = history_of({sent(1, wide),
+                                 received(1, wide),
+                                 sent(2, single),
+                                 {record(Event::got, 2, single)},
+                                 received(2, single, true),
+                                 sent(3, relay_in),
+                                 received(3, relay_in),
+                                 received(3, relay_out)});
   const Verdict verdict = judge(sound);
   EXPECT_EQ(verdict.violation_count, 0u);
   EXPECT_EQ(verdict.published, 3u);
@@ -66,7 +75,8 @@ TEST(SoakOracle, ReportsAMessageThatAForwarderLost) {
 TEST(SoakOracle, ReportsAMessageFromNowhere) { EXPECT_TRUE(reports(received(1, wide), "never intended")); }
 
 TEST(SoakOracle, ReportsAMessageInTheWrongQueue) {
-  EXPECT_TRUE(reports(history_of({sent(1, wide), received(1, wide), received(1, small, true)}), "where nobody sent it"));
+  EXPECT_TRUE(reports(history_of({sent(1, wide), received(1, wide), received(1, small, true)}),
+                      "where nobody sent it"));
 }
 
 TEST(SoakOracle, ReportsARepeatThatIsNotMarked) {
@@ -75,7 +85,8 @@ TEST(SoakOracle, ReportsARepeatThatIsNotMarked) {
 }
 
 TEST(SoakOracle, ReportsAMessageThatComesAgainAfterItsRelease) {
-  EXPECT_TRUE(reports(history_of({sent(1, wide), received(1, wide), {record(Event::got, 1, wide, true)}}), "after it was released"));
+  EXPECT_TRUE(reports(history_of({sent(1, wide), received(1, wide), {record(Event::got, 1, wide, true)}}),
+                      "after it was released"));
 }
 
 TEST(SoakOracle, ReportsAPayloadInABlockThatIsInTwoQueues) {
@@ -83,24 +94,33 @@ TEST(SoakOracle, ReportsAPayloadInABlockThatIsInTwoQueues) {
   cut.in_block = 1;
   auto again = record(Event::got, 1, relay_in, true);
   again.in_block = 1;
-  auto history = history_of({sent(1, relay_in), {cut, again, record(Event::released, 1, relay_in, true)}, received(1, relay_out), received(1, relay_out, true)});
+  auto history = history_of({sent(1, relay_in),
+                             {cut, again, record(Event::released, 1, relay_in, true)},
+                             received(1, relay_out),
+                             received(1, relay_out, true)});
   EXPECT_TRUE(reports(history, "after it was released"));
   for (Record& said : history) said.in_block = 0;
-  EXPECT_EQ(judge(history).violation_count, 0u) << "an inline payload may come twice after a forward that was cut";
+  EXPECT_EQ(judge(history).violation_count, 0u)
+      << "an inline payload may come twice after a forward that was cut";
 }
 
 TEST(SoakOracle, ReportsFirstDeliveriesOutOfOrder) {
-  const auto history = history_of({sent(1, single), sent(2, single), received(2, single), received(1, single)});
+  const auto history =
+      history_of({sent(1, single), sent(2, single), received(2, single), received(1, single)});
   EXPECT_TRUE(reports(history, "of the same producer"));
 }
 
 TEST(SoakOracle, ReportsAnIdThatTwoMessagesHave) {
-  const auto history = history_of({sent(1, wide), sent(2, wide), {record(Event::got, 1, wide, false, 5), record(Event::got, 2, wide, false, 5)}});
+  const auto history =
+      history_of({sent(1, wide),
+                  sent(2, wide),
+                  {record(Event::got, 1, wide, false, 5), record(Event::got, 2, wide, false, 5)}});
   EXPECT_TRUE(reports(history, "has the id of message"));
 }
 
 TEST(SoakOracle, ReportsARedeliveryUnderAnotherId) {
-  const auto history = history_of({sent(1, wide), {record(Event::got, 1, wide, false, 5), record(Event::got, 1, wide, true, 6)}});
+  const auto history = history_of(
+      {sent(1, wide), {record(Event::got, 1, wide, false, 5), record(Event::got, 1, wide, true, 6)}});
   EXPECT_TRUE(reports(history, "and also"));
 }
 

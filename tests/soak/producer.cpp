@@ -1,4 +1,5 @@
-// Sends to all queues but `relay_out`: one by one and in batches, inline and in blocks, and gives some claims up.
+// Sends to all queues but `relay_out`: one by one and in batches, inline and in blocks, and gives some claims
+// up.
 #include <memory>
 #include <vector>
 
@@ -75,7 +76,7 @@ class SoakProducer : public Worker {
     waited(since);
     const std::uint64_t id = payload_id(place_.number, sequence_++);
     write_payload(claim.data(), id);
-    if (chance(0.02)) return;  // given up: it was never intended
+    if (chance(0.02)) return;                                             // given up: it was never intended
     if (chance(0.001)) ::usleep(static_cast<useconds_t>(pick(1, 3000)));  // a kill likes to find a claim
     journal_.write(said(q, Event::intent, id));
     perhaps_leave();

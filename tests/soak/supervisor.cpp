@@ -67,7 +67,8 @@ Supervisor::~Supervisor() {
 
 bool Supervisor::complain(const std::string& what) {
   ++totals_.violations;
-  std::fprintf(stderr, "shmq-soak: epoch %llu: %s\n", static_cast<unsigned long long>(totals_.epochs), what.c_str());
+  std::fprintf(stderr, "shmq-soak: epoch %llu: %s\n", static_cast<unsigned long long>(totals_.epochs),
+               what.c_str());
   return false;
 }
 
@@ -104,7 +105,8 @@ void Supervisor::harm_somebody() {
     if (child.stopped_until_ns != 0) return;
     control_->stopped.fetch_add(1);
     ::kill(child.pid, SIGSTOP);
-    child.stopped_until_ns = now + static_cast<std::int64_t>(pick(100, pick(0, 9) == 0 ? 150'000 : 15'000)) * 1000;
+    child.stopped_until_ns =
+        now + static_cast<std::int64_t>(pick(100, pick(0, 9) == 0 ? 150'000 : 15'000)) * 1000;
     ++totals_.stops;
     return;
   }
@@ -153,7 +155,8 @@ bool Supervisor::wait_for(const char* what, const std::function<bool()>& conditi
     if (!look_after_children()) return false;
     if (static_cast<double>(monotonic_ns() - began) > kHangSeconds * 1e9) {
       if (!attachment_)
-        if (auto opened = shmq::core::Attachment::open(segment_, {.name = "soak supervisor"})) attachment_ = *opened;
+        if (auto opened = shmq::core::Attachment::open(segment_, {.name = "soak supervisor"}))
+          attachment_ = *opened;
       if (attachment_) std::fputs(describe(*attachment_).c_str(), stderr);
       return complain(std::string("hangs: ") + what);
     }
@@ -167,7 +170,8 @@ bool Supervisor::declare_queues() {
   if (!segment) return complain(segment.error().message());
   for (const QueuePlan& plan : queue_plans()) {
     (void)segment->remove_queue(plan.name);
-    if (auto queue = segment->queue(plan.name, plan.options); !queue) return complain(queue.error().message());
+    if (auto queue = segment->queue(plan.name, plan.options); !queue)
+      return complain(queue.error().message());
   }
   control_->queue_set.fetch_add(1);
   return true;
@@ -196,10 +200,13 @@ bool Supervisor::drain(bool by_closing) {
     };
     for (const QueueNumber q : {wide, small, single, relay_in}) close(q);
     const auto forwarders = [](const Child& c) { return c.place.role == Role::forwarder; };
-    if (!wait_for("a forwarder does not reach the end of its stream", [&] { return acknowledged(forwarders); })) return false;
+    if (!wait_for("a forwarder does not reach the end of its stream",
+                  [&] { return acknowledged(forwarders); }))
+      return false;
     close(relay_out);
     const auto consumers = [](const Child& c) { return is_consumer(c.place.role); };
-    if (!wait_for("a consumer does not reach the end of its stream", [&] { return acknowledged(consumers); })) return false;
+    if (!wait_for("a consumer does not reach the end of its stream", [&] { return acknowledged(consumers); }))
+      return false;
   }
 
   auto opened = shmq::core::Attachment::open(segment_, {.name = "soak supervisor"});
@@ -213,7 +220,8 @@ bool Supervisor::drain(bool by_closing) {
 bool Supervisor::account() {
   (void)attachment_->reap();
   bool fine = true;
-  for (const std::string& what : unaccounted(*attachment_, static_cast<std::uint32_t>(children_.size()))) fine = complain(what);
+  for (const std::string& what : unaccounted(*attachment_, static_cast<std::uint32_t>(children_.size())))
+    fine = complain(what);
   if (!fine) std::fputs(describe(*attachment_).c_str(), stderr);
   return fine;
 }
@@ -235,7 +243,8 @@ bool Supervisor::judge_journals() {
   if (verdict.violation_count != 0) return complain(std::to_string(verdict.violation_count) + " violations");
   // Judged: what comes is another epoch.
   for (const Child& child : children_)
-    if (::truncate(child.place.journal.c_str(), 0) != 0) return complain("cannot empty " + child.place.journal);
+    if (::truncate(child.place.journal.c_str(), 0) != 0)
+      return complain("cannot empty " + child.place.journal);
   return true;
 }
 
@@ -278,8 +287,9 @@ bool Supervisor::run() {
     fine = epoch(std::min(settings_.epoch_seconds, left));
     if (monotonic_ns() - told > 60'000'000'000) {
       told = monotonic_ns();
-      std::fprintf(stderr, "%.0f s: %llu epochs, %llu kills, %llu messages\n", static_cast<double>(told - began) / 1e9,
-                   static_cast<unsigned long long>(totals_.epochs), static_cast<unsigned long long>(totals_.kills),
+      std::fprintf(stderr, "%.0f s: %llu epochs, %llu kills, %llu messages\n",
+                   static_cast<double>(told - began) / 1e9, static_cast<unsigned long long>(totals_.epochs),
+                   static_cast<unsigned long long>(totals_.kills),
                    static_cast<unsigned long long>(totals_.published));
     }
   }
@@ -289,22 +299,28 @@ bool Supervisor::run() {
     if (!fine) ::kill(child.pid, SIGKILL);
     int status = 0;
     ::waitpid(child.pid, &status, 0);
-    if (fine && status != 0) fine = complain("worker " + std::to_string(child.place.number) + " left with status " + std::to_string(status));
+    if (fine && status != 0)
+      fine = complain("worker " + std::to_string(child.place.number) + " left with status " +
+                      std::to_string(status));
     child.pid = 0;
   }
   if (fine || !settings_.keep) {
     if (auto removed = shmq::Segment::remove(segment_); !removed) fine = complain(removed.error().message());
     for (const auto& file : std::filesystem::directory_iterator("/dev/shm"))
-      if (file.path().filename().string().find(segment_) != std::string::npos) fine = complain("left in /dev/shm: " + file.path().string());
+      if (file.path().filename().string().find(segment_) != std::string::npos)
+        fine = complain("left in /dev/shm: " + file.path().string());
   }
   const auto n = [](std::uint64_t number) { return static_cast<unsigned long long>(number); };
-  std::printf("soak: seed %llu, %.0f s, %llu epochs, %llu processes, %llu kills, %llu stops, %llu exits with loans held; "
-              "%llu messages published and all got, %llu intended by the killed; %llu deliveries, %llu marked as repeats, "
-              "%llu forwarded (%llu twice); longest wait behind a killed peer %.1f ms; %s\n",
-              n(settings_.seed), seconds, n(totals_.epochs), n(totals_.started), n(totals_.kills), n(totals_.stops), n(totals_.exits),
-              n(totals_.published), n(totals_.unsure), n(totals_.got), n(totals_.redeliveries), n(totals_.forwarded),
-              n(totals_.forwarded_twice), static_cast<double>(control_->longest_wait_ns.load()) / 1e6,
-              fine ? "no violation" : "FAILED");
+  std::printf(
+      "soak: seed %llu, %.0f s, %llu epochs, %llu processes, %llu kills, %llu stops, %llu exits with loans "
+      "held; "
+      "%llu messages published and all got, %llu intended by the killed; %llu deliveries, %llu marked as "
+      "repeats, "
+      "%llu forwarded (%llu twice); longest wait behind a killed peer %.1f ms; %s\n",
+      n(settings_.seed), seconds, n(totals_.epochs), n(totals_.started), n(totals_.kills), n(totals_.stops),
+      n(totals_.exits), n(totals_.published), n(totals_.unsure), n(totals_.got), n(totals_.redeliveries),
+      n(totals_.forwarded), n(totals_.forwarded_twice),
+      static_cast<double>(control_->longest_wait_ns.load()) / 1e6, fine ? "no violation" : "FAILED");
   return fine;
 }
 

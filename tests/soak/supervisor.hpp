@@ -1,5 +1,5 @@
-// Starts workers, kills and stops them at random, replaces them, and at the end of each epoch drains the queues and lets
-// the oracle judge.
+// Starts workers, kills and stops them at random, replaces them, and at the end of each epoch drains the
+// queues and lets the oracle judge.
 #pragma once
 
 #include <sys/types.h>
@@ -28,7 +28,8 @@ struct Settings {
 
 struct Totals {
   std::uint64_t epochs = 0, kills = 0, stops = 0, exits = 0, started = 0;
-  std::uint64_t published = 0, unsure = 0, got = 0, redeliveries = 0, forwarded = 0, forwarded_twice = 0, violations = 0;
+  std::uint64_t published = 0, unsure = 0, got = 0, redeliveries = 0, forwarded = 0, forwarded_twice = 0,
+                violations = 0;
 };
 
 class Supervisor {

@@ -17,7 +17,8 @@ int Worker::run() {
       let_go(true);
       return 0;
     }
-    const bool done = phase == Phase::pause || ((phase == Phase::drain || phase == Phase::close) && finished(phase));
+    const bool done =
+        phase == Phase::pause || ((phase == Phase::drain || phase == Phase::close) && finished(phase));
     if (done) {
       let_go(phase == Phase::close);
       if (phase == Phase::close) opened = ~0u;
@@ -55,8 +56,8 @@ void Worker::perhaps_leave() {
 }
 
 void Worker::wrong(const std::string& what) {
-  std::fprintf(stderr, "shmq-soak: worker %u (role %u, pid %d): %s\n", place_.number, static_cast<unsigned>(place_.role),
-               ::getpid(), what.c_str());
+  std::fprintf(stderr, "shmq-soak: worker %u (role %u, pid %d): %s\n", place_.number,
+               static_cast<unsigned>(place_.role), ::getpid(), what.c_str());
   control_.failures.fetch_add(1);
   ::_exit(3);
 }
@@ -66,7 +67,9 @@ void Worker::waited(std::int64_t since_ns) {
   if (now - since_ns < 1'000'000) return;
   // Only what a kill can have caused: one within the wait, and nobody stopped since.
   const std::int64_t kill = control_.last_kill_ns.load();
-  if (kill < since_ns || kill > now || control_.stopped.load() != 0 || control_.last_resume_ns.load() >= since_ns) return;
+  if (kill < since_ns || kill > now || control_.stopped.load() != 0 ||
+      control_.last_resume_ns.load() >= since_ns)
+    return;
   std::int64_t longest = control_.longest_wait_ns.load();
   while (now - kill > longest && !control_.longest_wait_ns.compare_exchange_weak(longest, now - kill)) {
   }
@@ -78,8 +81,9 @@ Record Worker::record_of(const shmq::Message& message, QueueNumber queue) {
   bool intact = false;
   record.id = read_payload(message.data(), intact);
   if (!intact)
-    wrong("the payload of message " + std::to_string(message.id().position) + " in " + queue_plans()[queue].name + " (" +
-          std::to_string(message.size()) + " bytes, id " + std::to_string(record.id) + ") is not what was sent");
+    wrong("the payload of message " + std::to_string(message.id().position) + " in " +
+          queue_plans()[queue].name + " (" + std::to_string(message.size()) + " bytes, id " +
+          std::to_string(record.id) + ") is not what was sent");
   const shmq::MessageId id = message.id();
   record.position = id.position;
   record.generation = static_cast<std::uint32_t>(id.generation);
@@ -92,10 +96,16 @@ Record Worker::record_of(const shmq::Message& message, QueueNumber queue) {
 int run_worker(Control& control, const WorkerPlace& place) {
   std::unique_ptr<Worker> worker;
   switch (place.role) {
-    case Role::producer: worker = make_producer(control, place); break;
+    case Role::producer:
+      worker = make_producer(control, place);
+      break;
     case Role::consumer:
-    case Role::single_consumer: worker = make_consumer(control, place); break;
-    case Role::forwarder: worker = make_forwarder(control, place); break;
+    case Role::single_consumer:
+      worker = make_consumer(control, place);
+      break;
+    case Role::forwarder:
+      worker = make_forwarder(control, place);
+      break;
   }
   return worker->run();
 }

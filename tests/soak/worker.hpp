@@ -23,8 +23,8 @@ class Worker {
  protected:
   /// One piece of work, some milliseconds at most.
   virtual void step(Phase phase) = 0;
-  /// Whether it has nothing left to do in a drain (never for those who empty the queues) or has seen the end of the
-  /// stream in a close.
+  /// Whether it has nothing left to do in a drain (never for those who empty the queues) or has seen the end
+  /// of the stream in a close.
   virtual bool finished(Phase phase) = 0;
   virtual void open_queues(shmq::Segment& segment) = 0;
   /// Gives back what it holds; `queues`: and lets go of its handles.

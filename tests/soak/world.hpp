@@ -47,7 +47,7 @@ constexpr std::uint32_t kWorkersMax = 64;
 
 /// In an anonymous shared mapping. Only the supervisor writes what is not atomic.
 struct Control {
-  std::atomic<std::uint32_t> command{0};  // a serial number in the upper bits, Phase in the lowest three
+  std::atomic<std::uint32_t> command{0};    // a serial number in the upper bits, Phase in the lowest three
   std::atomic<std::uint32_t> queue_set{0};  // raised when the queues were declared anew
   std::atomic<std::int64_t> last_kill_ns{0};
   std::atomic<std::int64_t> last_resume_ns{0};
@@ -70,10 +70,12 @@ struct WorkerPlace {
   std::uint64_t seed = 0;
 };
 
-/// Runs until told to leave or killed; returns the exit status: 0 left, 3 something is wrong (said on stderr).
+/// Runs until told to leave or killed; returns the exit status: 0 left, 3 something is wrong (said on
+/// stderr).
 int run_worker(Control& control, const WorkerPlace& place);
 
-// ---- payloads -------------------------------------------------------------------------------------------------------
+// ---- payloads
+// -------------------------------------------------------------------------------------------------------
 
 constexpr std::size_t kPayloadMin = 16;
 
