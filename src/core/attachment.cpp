@@ -11,6 +11,7 @@
 #include "core/directory.hpp"
 #include "core/fork_guard.hpp"
 #include "core/participants.hpp"
+#include "core/reaper.hpp"
 #include "core/segment_files.hpp"
 #include "shmq/base/clock.hpp"
 #include "shmq/core/event.hpp"
@@ -106,9 +107,17 @@ Status Attachment::join(const AttachOptions& attach) {
     return me_.id != layout::kNobody;
   };
   const std::uint32_t last = view_.geometry().participants_max;
+  // Who had it may have died there, too, and with every row taken nobody else could attach to sweep it.
+  const auto take_over_spare = [&] {
+    row_word_ = participants.take_over(attach, last);
+    me_ = {layout::owner_of(row_word_), layout::word_incarnation(row_word_)};
+    if (me_.id == layout::kNobody) return false;
+    Reaper(*this).mend_predecessor();
+    return true;
+  };
   if (!take(0, last)) {
     // Some of the rows may belong to the dead. Sweeping them needs a row to say so in: the spare one.
-    if (!take(last, last + 1))
+    if (!take(last, last + 1) && !take_over_spare())
       return Error(ErrorCode::busy, "segment \"" + name_ + "\" has no free participant row, and another process is just "
                                     "looking for dead ones: try again");
     reap();

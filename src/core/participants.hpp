@@ -20,6 +20,11 @@ class Participants {
   /// before the row's CAS: no row is ever seen taken and unlocked while its owner lives.
   std::uint64_t take_row(const AttachOptions& attach, std::uint32_t first, std::uint32_t end) const;
 
+  /// Takes a row over from its dead owner, id and all; 0 where the owner lives, or where somebody living sweeps it. Only
+  /// for the spare row: whoever died there held no more than its marks, and nobody could get at a row to sweep it from.
+  /// The caller then mends what the dead left under the id that is now its own, before anything else.
+  std::uint64_t take_over(const AttachOptions& attach, std::uint32_t index) const;
+
   /// Whether the participant whose row word was just read as `word` is gone. Not for one's own row.
   Liveness liveness(std::uint32_t index, std::uint64_t word) const;
 
@@ -27,6 +32,11 @@ class Participants {
   void free_if_unwatched(std::uint32_t index, std::uint64_t swept_word, std::uint32_t me) const;
 
  private:
+  /// The lock is held: the row goes from `word` to its new owner. Returns the row's word, or 0 after unlocking it.
+  std::uint64_t occupy(std::uint32_t index, std::uint64_t word, const AttachOptions& attach) const;
+  /// Whether a living participant other than `me` says that it is sweeping the one whose row word this is.
+  bool watched(std::uint32_t index, std::uint64_t word, std::uint32_t me) const;
+
   const SegmentView& view_;
   os::LivenessLock& lock_;
 };

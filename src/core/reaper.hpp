@@ -21,6 +21,8 @@ class Reaper {
  public:
   explicit Reaper(Attachment& attachment) : attachment_(attachment), view_(attachment.view()) {}
   Repairs run();
+  /// Mends what a dead participant left under the id that is now this one's (Participants::take_over).
+  void mend_predecessor() { repair(attachment_.me().id); }
 
  private:
   void sweep(std::uint32_t index, std::uint64_t word);
