@@ -183,8 +183,9 @@ class MpmcRing {
   void close() { memory_.tail().fetch_or(layout::kRingClosed, std::memory_order_acq_rel); }
 
   void mark_removed() {
-    memory_.tail().fetch_or(layout::kRingClosed | layout::kRingRemoved, std::memory_order_acq_rel);
+    // head first: a consumer of an empty queue would take one that is closed and not yet removed for the end.
     memory_.head().fetch_or(layout::kRingRemoved, std::memory_order_acq_rel);
+    memory_.tail().fetch_or(layout::kRingClosed | layout::kRingRemoved, std::memory_order_acq_rel);
   }
 
   /// Closed, everything taken and every slot FREE: nothing will ever be delivered again. Exact, since a closed ring
