@@ -1,8 +1,8 @@
 // Receiving: a Consumer hands out messages that are read in place; release() is what makes one consumed.
 //
-// Thread rule: a Consumer, and the messages it gave out, belong to one thread at a time. Any number of consumers, in
-// any number of processes, may share one queue: each message goes to one of them.
-// Process safety: a message that was received and not released when its holder dies is delivered again, marked.
+// Thread rule: a Consumer, and the messages it gave out, belong to one thread at a time. Any number of
+// consumers, in any number of processes, may share one queue: each message goes to one of them. Process
+// safety: a message that was received and not released when its holder dies is delivered again, marked.
 #pragma once
 
 #include <compare>
@@ -25,8 +25,9 @@ class Consumer;
 template <class T>
 class Queue;
 
-/// Names one message for good: the queue's generation in its segment, and its position in that queue. A redelivery has
-/// the id of the first delivery, and a forwarded message that of its first queue: what repeats has the same id.
+/// Names one message for good: the queue's generation in its segment, and its position in that queue. A
+/// redelivery has the id of the first delivery, and a forwarded message that of its first queue: what repeats
+/// has the same id.
 struct MessageId {
   std::uint64_t generation = 0;
   std::uint64_t position = 0;
@@ -50,7 +51,8 @@ Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* l
 void release_block(ConsumerEndpoint& consumer, std::uint64_t position);
 void give_message_back(ConsumerEndpoint& consumer, std::uint64_t position);
 void stamp_take(ConsumerEndpoint& consumer);
-std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::uint64_t position, std::uint32_t bytes);
+std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::uint64_t position,
+                                         std::uint32_t bytes);
 }  // namespace core
 
 struct ConsumerOptions {
@@ -84,13 +86,14 @@ class [[nodiscard]] Message {
   std::size_t size() const { return data_.size(); }
   std::uint32_t type() const;
   MessageId id() const;
-  /// True where somebody may have seen this message before: it was received and not released, or it was forwarded from
-  /// such a one.
+  /// True where somebody may have seen this message before: it was received and not released, or it was
+  /// forwarded from such a one.
   bool redelivered() const;
   /// How often it was handed out before this time; saturates at 255.
   std::uint32_t deliveries() const;
 
-  /// Only on queues declared with metadata, 0 elsewhere: the sender's pid, CLOCK_REALTIME in ns, and what it set.
+  /// Only on queues declared with metadata, 0 elsewhere: the sender's pid, CLOCK_REALTIME in ns, and what it
+  /// set.
   std::uint32_t producer_pid() const;
   std::int64_t published_ns() const;
   std::uint64_t correlation() const;
@@ -99,9 +102,10 @@ class [[nodiscard]] Message {
   void release();
   /// Delivered again, marked, to whoever comes first; the same as dropping it.
   void give_back();
-  /// Publishes this message to another queue, under the same id, and then releases it here. A payload in a block is
-  /// handed over without a copy within a segment. A kill in between never loses it; where it may come twice, the second
-  /// one is marked. On any outcome but ok the message is still held. Outcomes: those of Producer::claim().
+  /// Publishes this message to another queue, under the same id, and then releases it here. A payload in a
+  /// block is handed over without a copy within a segment. A kill in between never loses it; where it may
+  /// come twice, the second one is marked. On any outcome but ok the message is still held. Outcomes: those
+  /// of Producer::claim().
   [[nodiscard]] Outcome forward(Producer<void>& to, const Limit& limit = {});
 
  private:
@@ -124,8 +128,8 @@ class [[nodiscard]] Message {
   Outcome outcome_ = Outcome::empty;
 };
 
-/// Several messages taken by one compare-and-swap. Move-only; what is not released when it is dropped is delivered
-/// again. Iterate with indices: batch[i] is the i-th message's payload.
+/// Several messages taken by one compare-and-swap. Move-only; what is not released when it is dropped is
+/// delivered again. Iterate with indices: batch[i] is the i-th message's payload.
 class [[nodiscard]] MessageBatch {
  public:
   MessageBatch() = default;
@@ -179,8 +183,8 @@ class Consumer<void> {
   Message receive(const Limit& limit = {});
   /// Never waits; `empty` when there is nothing just now.
   Message try_receive();
-  /// Up to `max` (64 at most) messages, as many as are there just now but at least one; waits like receive() for the
-  /// first. A redelivered message comes alone.
+  /// Up to `max` (64 at most) messages, as many as are there just now but at least one; waits like receive()
+  /// for the first. A redelivered message comes alone.
   MessageBatch receive_batch(std::size_t max, const Limit& limit = {});
   MessageBatch try_receive_batch(std::size_t max);
 
@@ -228,7 +232,8 @@ class [[nodiscard]] TypedMessage {
 template <class T>
 class Consumer {
  public:
-  /// Like Consumer<void>::receive(); a message that is not sizeof(T) long is `corrupt` and is left in the queue.
+  /// Like Consumer<void>::receive(); a message that is not sizeof(T) long is `corrupt` and is left in the
+  /// queue.
   TypedMessage<T> receive(const Limit& limit = {}) { return typed(bytes_.receive(limit)); }
   TypedMessage<T> try_receive() { return typed(bytes_.try_receive()); }
   /// The same consumer, for calls on bytes.

@@ -1,14 +1,17 @@
-// Looking at a segment without taking part in it: who is attached and alive, how full each queue is, who holds what.
+// Looking at a segment without taking part in it: who is attached and alive, how full each queue is, who
+// holds what.
 //
-// The inspector maps the segment read-only. It takes no participant row and no lock, writes nothing, wakes nobody and
-// waits for nobody, so it is right when every process is stopped or dead, and it needs no more than permission to read.
-// Any thread of any process may call it; a process that is attached to the segment may inspect it as well.
+// The inspector maps the segment read-only. It takes no participant row and no lock, writes nothing, wakes
+// nobody and waits for nobody, so it is right when every process is stopped or dead, and it needs no more
+// than permission to read. Any thread of any process may call it; a process that is attached to the segment
+// may inspect it as well.
 //
-// What it tells: one pass over a segment that may be in full use. Each fact was true at the moment it was read (a holder
-// that is named did hold that position then), but two facts may be from different moments: totals of a busy queue need
-// not add up to the last message. Everything is range-checked: a damaged, hostile or foreign file gives an Error, or an
-// object with `damaged` set, never undefined behaviour. Only a file that is truncated while it is mapped raises SIGBUS,
-// as it does for every mapping; segments themselves are never truncated.
+// What it tells: one pass over a segment that may be in full use. Each fact was true at the moment it was
+// read (a holder that is named did hold that position then), but two facts may be from different moments:
+// totals of a busy queue need not add up to the last message. Everything is range-checked: a damaged, hostile
+// or foreign file gives an Error, or an object with `damaged` set, never undefined behaviour. Only a file
+// that is truncated while it is mapped raises SIGBUS, as it does for every mapping; segments themselves are
+// never truncated.
 //
 //   auto snapshot = shmq::inspect_segment("market");
 //   if (!snapshot) { std::cerr << snapshot.error() << '\n'; return 1; }
@@ -48,12 +51,12 @@ struct ParticipantSnapshot {
   std::uint32_t pid = 0;
   std::uint32_t uid = 0;
   std::uint64_t pid_namespace = 0;
-  bool pid_is_ours = false;  // its pid namespace is this process's: `pid` can be looked up here
+  bool pid_is_ours = false;            // its pid namespace is this process's: `pid` can be looked up here
   std::uint64_t start_time_ticks = 0;  // field 22 of /proc/PID/stat: tells a pid that was used again
   std::int64_t attached_ns = 0;        // CLOCK_REALTIME
-  std::uint32_t sweeping = 0;  // id of the dead participant that it is sweeping, or 0
-  /// Blocks that it answers for: being filled, being forwarded, or being given back. Blocks of messages are not counted
-  /// here: they belong to their slots.
+  std::uint32_t sweeping = 0;          // id of the dead participant that it is sweeping, or 0
+  /// Blocks that it answers for: being filled, being forwarded, or being given back. Blocks of messages are
+  /// not counted here: they belong to their slots.
   std::uint32_t blocks = 0;
 };
 
@@ -76,12 +79,14 @@ struct HoldSnapshot {
   std::uint64_t count = 0;
   std::uint64_t redelivered = 0;  // how many of them were delivered before (reading only)
   std::uint64_t oldest_position = 0;
-  /// How long the oldest has been held, at the longest. Participants note the time every 64 operations and after every
-  /// wait, not at each one: this is the time since that note where the oldest is all that the participant holds and it
-  /// took nothing later, and otherwise the time since it attached. (Releasing an earlier message while a later one is
-  /// held may put a note between, and then this is too short by as much.) Absent for a copy.
+  /// How long the oldest has been held, at the longest. Participants note the time every 64 operations and
+  /// after every wait, not at each one: this is the time since that note where the oldest is all that the
+  /// participant holds and it took nothing later, and otherwise the time since it attached. (Releasing an
+  /// earlier message while a later one is held may put a note between, and then this is too short by as
+  /// much.) Absent for a copy.
   std::optional<std::int64_t> at_most_ns;
-  /// How long ago the participant noted any use of this side of the queue; absent before its first note, and for a copy.
+  /// How long ago the participant noted any use of this side of the queue; absent before its first note, and
+  /// for a copy.
   std::optional<std::int64_t> last_use_ago_ns;
 };
 
@@ -102,10 +107,11 @@ struct QueueSnapshot {
   bool closed = false;
   bool removed = false;
 
-  /// Claimed and not yet taken by a consumer: published messages, claims being written, and tombs between them.
+  /// Claimed and not yet taken by a consumer: published messages, claims being written, and tombs between
+  /// them.
   std::uint64_t depth = 0;
-  /// Positions since the queue was declared: claimed; taken and done with (without InspectOptions::slots: taken). Aborted
-  /// claims and purged messages count in both.
+  /// Positions since the queue was declared: claimed; taken and done with (without InspectOptions::slots:
+  /// taken). Aborted claims and purged messages count in both.
   std::uint64_t total_in = 0;
   std::uint64_t total_out = 0;
   std::uint64_t head_position = 0;  // next to be taken; 64-bit, does not wrap
@@ -123,22 +129,23 @@ struct QueueSnapshot {
   /// Every slot is in one of these states. Not filled in without InspectOptions::slots.
   struct Slots {
     std::uint64_t free = 0;
-    std::uint64_t writing = 0;     // claimed, not published yet
-    std::uint64_t ready = 0;       // published, not taken yet
-    std::uint64_t tombs = 0;       // to be stepped over
-    std::uint64_t reading = 0;     // first delivery: received, not released
-    std::uint64_t rereading = 0;   // the same of a redelivered message
-    std::uint64_t redeliver = 0;   // waits to be delivered again
-    std::uint64_t unclear = 0;     // changed while it was looked at; in a queue at rest: damaged
+    std::uint64_t writing = 0;    // claimed, not published yet
+    std::uint64_t ready = 0;      // published, not taken yet
+    std::uint64_t tombs = 0;      // to be stepped over
+    std::uint64_t reading = 0;    // first delivery: received, not released
+    std::uint64_t rereading = 0;  // the same of a redelivered message
+    std::uint64_t redeliver = 0;  // waits to be delivered again
+    std::uint64_t unclear = 0;    // changed while it was looked at; in a queue at rest: damaged
   } slots;
-  std::vector<HoldSnapshot> holds;                  // the oldest position first
+  std::vector<HoldSnapshot> holds;                     // the oldest position first
   std::optional<ObstacleSnapshot> consumers_wait_for;  // the claim at head, while it is not published
-  std::optional<ObstacleSnapshot> producers_wait_for;  // the message that keeps a full queue full, while it is held
+  std::optional<ObstacleSnapshot>
+      producers_wait_for;  // the message that keeps a full queue full, while it is held
 };
 
 enum class ObjectState : std::uint8_t {
-  claimed,     // half-made by `owner`: its name does not count yet
-  creating,    // half-made by `owner`
+  claimed,   // half-made by `owner`: its name does not count yet
+  creating,  // half-made by `owner`
   live,
   removing,    // its name is free; `users` still have its space
   reclaiming,  // its space is being given back by `owner`
@@ -168,8 +175,8 @@ struct SegmentSnapshot {
   bool removed = false;  // its name is free, or is about to be
   std::uint64_t size_bytes = 0;
   std::uint32_t layout_version = 0;
-  std::string build;      // of the program that created it
-  std::string uuid;       // in hexadecimal, the usual groups
+  std::string build;            // of the program that created it
+  std::string uuid;             // in hexadecimal, the usual groups
   std::int64_t created_ns = 0;  // CLOCK_REALTIME
   std::uint32_t creator_pid = 0;
   // Of the file.
@@ -179,7 +186,7 @@ struct SegmentSnapshot {
 
   std::uint32_t participants_max = 0;
   std::uint32_t objects_max = 0;
-  std::uint64_t object_bytes = 0;           // room for objects
+  std::uint64_t object_bytes = 0;  // room for objects
   std::uint64_t object_bytes_free = 0;
   std::uint64_t object_bytes_free_run = 0;  // the largest piece of it
   std::uint64_t block_waits = 0;            // how often somebody waited for a block
@@ -195,15 +202,15 @@ struct SegmentSnapshot {
 };
 
 struct InspectOptions {
-  /// Look at every slot: who holds what, and which blocks belong to messages. Without it a queue's header is all that is
-  /// read, which takes microseconds however large it is.
+  /// Look at every slot: who holds what, and which blocks belong to messages. Without it a queue's header is
+  /// all that is read, which takes microseconds however large it is.
   bool slots = true;
 };
 
 /// The segment of that name on this host. not_found, permission, incompatible, corrupt.
 Result<SegmentSnapshot> inspect_segment(const std::string& name, const InspectOptions& options = {});
-/// A file that is a copy of a segment, wherever it lies. (Given the path of a living segment's own file it tells the
-/// same as inspect_segment().)
+/// A file that is a copy of a segment, wherever it lies. (Given the path of a living segment's own file it
+/// tells the same as inspect_segment().)
 Result<SegmentSnapshot> inspect_copy(const std::string& path, const InspectOptions& options = {});
 /// Names of all segments on this host, sorted; readable or not.
 std::vector<std::string> list_segments();

@@ -10,8 +10,8 @@
 
 namespace shmq {
 
-/// `count` blocks of `bytes` each, for payloads that do not fit a slot. Sizes are rounded up to a multiple of 64, from
-/// 4096 on to a multiple of 4096; blocks of 4096 bytes and more are page-aligned.
+/// `count` blocks of `bytes` each, for payloads that do not fit a slot. Sizes are rounded up to a multiple of
+/// 64, from 4096 on to a multiple of 4096; blocks of 4096 bytes and more are page-aligned.
 struct BlockClass {
   std::uint64_t bytes = 0;
   std::uint32_t count = 0;
@@ -19,11 +19,11 @@ struct BlockClass {
 };
 
 struct SegmentOptions {
-  /// The whole segment, tables included; rounded up to 4096. Everything is reserved at creation. CapacityPlan says how
-  /// much a set of queues and blocks needs.
+  /// The whole segment, tables included; rounded up to 4096. Everything is reserved at creation. CapacityPlan
+  /// says how much a set of queues and blocks needs.
   std::uint64_t size_bytes = 64u << 20;
-  /// The block pool, smallest class first, 8 classes at most. Not set: three eighths of the segment, split evenly into
-  /// blocks of 4 KiB, 64 KiB and 1 MiB as far as they fit. Set and empty: no blocks.
+  /// The block pool, smallest class first, 8 classes at most. Not set: three eighths of the segment, split
+  /// evenly into blocks of 4 KiB, 64 KiB and 1 MiB as far as they fit. Set and empty: no blocks.
   std::optional<std::vector<BlockClass>> blocks = std::nullopt;
   /// How many attachments (a process may attach more than once) can be there at once: 1 to 4094.
   std::uint32_t participants_max = 64;
@@ -59,8 +59,9 @@ enum class Wait : std::uint8_t {
 struct QueueOptions {
   /// How many messages it holds; rounded up to a power of two, 2 to 16,777,216.
   std::uint64_t capacity = 1024;
-  /// Bytes of one slot, its header of 16 (with metadata 48) included: a power of two, 64 to 65,536. What fits the rest
-  /// travels inline; a larger payload takes a block. Queue<T> chooses this by itself where it is 0; otherwise 0 is 64.
+  /// Bytes of one slot, its header of 16 (with metadata 48) included: a power of two, 64 to 65,536. What fits
+  /// the rest travels inline; a larger payload takes a block. Queue<T> chooses this by itself where it is 0;
+  /// otherwise 0 is 64.
   std::uint32_t slot_bytes = 0;
   OnFull on_full = OnFull::block;
   /// Keep producer, publish time and correlation id with each message (32 bytes more in each slot).

@@ -1,4 +1,5 @@
-// What a call on the path of a message came to. One byte, no allocation, no text: `ok` or the one reason why not.
+// What a call on the path of a message came to. One byte, no allocation, no text: `ok` or the one reason why
+// not.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +23,28 @@ enum class Outcome : std::uint8_t {
 
 [[nodiscard]] constexpr const char* to_string(Outcome outcome) {
   switch (outcome) {
-    case Outcome::ok: return "ok";
-    case Outcome::full: return "full";
-    case Outcome::empty: return "empty";
-    case Outcome::timeout: return "timeout";
-    case Outcome::stopped: return "stopped";
-    case Outcome::closed: return "closed";
-    case Outcome::removed: return "removed";
-    case Outcome::no_block: return "no_block";
-    case Outcome::too_large: return "too_large";
-    case Outcome::detached: return "detached";
-    case Outcome::corrupt: return "corrupt";
+    case Outcome::ok:
+      return "ok";
+    case Outcome::full:
+      return "full";
+    case Outcome::empty:
+      return "empty";
+    case Outcome::timeout:
+      return "timeout";
+    case Outcome::stopped:
+      return "stopped";
+    case Outcome::closed:
+      return "closed";
+    case Outcome::removed:
+      return "removed";
+    case Outcome::no_block:
+      return "no_block";
+    case Outcome::too_large:
+      return "too_large";
+    case Outcome::detached:
+      return "detached";
+    case Outcome::corrupt:
+      return "corrupt";
   }
   return "unknown";
 }

@@ -1,8 +1,8 @@
 // Sending: a Producer claims room, the payload is written in place, publish() makes it a message.
 //
-// Thread rule: a Producer, and the claims it gave out, belong to one thread at a time. Make one for each thread; any
-// number of producers, in any number of processes, may use one queue.
-// Process safety: a process killed at any instruction leaves either a published message or none.
+// Thread rule: a Producer, and the claims it gave out, belong to one thread at a time. Make one for each
+// thread; any number of producers, in any number of processes, may use one queue. Process safety: a process
+// killed at any instruction leaves either a published message or none.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +35,8 @@ struct ClaimedRoom {
 };
 /// `limit` null: does not wait.
 ClaimedRoom claim_block(ProducerEndpoint& producer, std::uint64_t bytes, const Limit* limit);
-Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, const Limit* limit, Outcome& outcome);
+Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, const Limit* limit,
+                 Outcome& outcome);
 void abort_claim(ProducerEndpoint& producer, std::uint64_t position, bool in_block);
 void stamp_claim(ProducerEndpoint& producer, std::uint64_t position);
 void write_metadata(ProducerEndpoint& producer, std::uint64_t position, std::uint64_t correlation);
@@ -45,8 +46,9 @@ struct ProducerOptions {
   Wait wait = Wait::spin_futex;
 };
 
-/// Room for one message, written in place. Move-only. Dropped without publish(), it is aborted: consumers never see it.
-/// A claim holds its place in the queue: what is claimed later is received later, so publish soon.
+/// Room for one message, written in place. Move-only. Dropped without publish(), it is aborted: consumers
+/// never see it. A claim holds its place in the queue: what is claimed later is received later, so publish
+/// soon.
 template <>
 class [[nodiscard]] Claim<void> {
  public:
@@ -116,8 +118,8 @@ class [[nodiscard]] Claim<void> {
   bool in_block_ = false;
 };
 
-/// Several claims made by one compare-and-swap: consecutive places in the queue, of equal room. Move-only. What is not
-/// published when it is dropped is aborted.
+/// Several claims made by one compare-and-swap: consecutive places in the queue, of equal room. Move-only.
+/// What is not published when it is dropped is aborted.
 class [[nodiscard]] ClaimBatch {
  public:
   ClaimBatch() = default;
@@ -168,14 +170,15 @@ class Producer<void> {
   Producer(Producer&&) noexcept = default;
   Producer& operator=(Producer&&) noexcept = default;
 
-  /// Claims room for a payload of `bytes`. Where the queue is full: waits as long as `limit` allows, or, declared with
-  /// OnFull::reject, returns `full` at once. A payload larger than max_inline() is put in a block of the segment.
-  /// Outcomes: ok, full, timeout, stopped, closed, removed, no_block, too_large, detached, corrupt.
+  /// Claims room for a payload of `bytes`. Where the queue is full: waits as long as `limit` allows, or,
+  /// declared with OnFull::reject, returns `full` at once. A payload larger than max_inline() is put in a
+  /// block of the segment. Outcomes: ok, full, timeout, stopped, closed, removed, no_block, too_large,
+  /// detached, corrupt.
   Claim<void> claim(std::size_t bytes, const Limit& limit = {});
   /// Never waits.
   Claim<void> try_claim(std::size_t bytes);
-  /// Claims up to `max` (64 at most) rooms of `bytes` each, as many as are free just now but at least one; waits like
-  /// claim() for the first. Only for payloads up to max_inline(); `too_large` otherwise.
+  /// Claims up to `max` (64 at most) rooms of `bytes` each, as many as are free just now but at least one;
+  /// waits like claim() for the first. Only for payloads up to max_inline(); `too_large` otherwise.
   ClaimBatch claim_batch(std::size_t max, std::size_t bytes, const Limit& limit = {});
   ClaimBatch try_claim_batch(std::size_t max, std::size_t bytes);
 
@@ -230,7 +233,9 @@ class Producer {
  public:
   Claim<T> claim(const Limit& limit = {}) { return Claim<T>(bytes_.claim(sizeof(T), limit)); }
   Claim<T> try_claim() { return Claim<T>(bytes_.try_claim(sizeof(T))); }
-  Outcome send(const T& value, const Limit& limit = {}) { return bytes_.send(std::as_bytes(std::span(&value, 1)), limit); }
+  Outcome send(const T& value, const Limit& limit = {}) {
+    return bytes_.send(std::as_bytes(std::span(&value, 1)), limit);
+  }
   Outcome try_send(const T& value) { return bytes_.try_send(std::as_bytes(std::span(&value, 1))); }
   /// The same producer, for calls on bytes.
   Producer<void>& bytes() { return bytes_; }

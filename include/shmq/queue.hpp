@@ -1,7 +1,8 @@
-// A queue: many producers, many consumers, each message to one consumer, at least once, in order of its claim.
+// A queue: many producers, many consumers, each message to one consumer, at least once, in order of its
+// claim.
 //
-// Thread and process safety: a Queue may be copied and used from any thread; producers and consumers that it makes
-// belong to one thread each.
+// Thread and process safety: a Queue may be copied and used from any thread; producers and consumers that it
+// makes belong to one thread each.
 #pragma once
 
 #include <cstddef>
@@ -44,13 +45,14 @@ class Queue<void> {
   Producer<void> producer(const ProducerOptions& options = {}) const;
   Consumer<void> consumer(const ConsumerOptions& options = {}) const;
 
-  /// No further claims; consumers drain what is there and then get `closed`. Idempotent. Claims made before may still
-  /// be published.
+  /// No further claims; consumers drain what is there and then get `closed`. Idempotent. Claims made before
+  /// may still be published.
   void close();
-  /// Takes and releases what is in the queue at this moment, without delivering it; returns how many messages.
+  /// Takes and releases what is in the queue at this moment, without delivering it; returns how many
+  /// messages.
   std::uint64_t purge();
-  /// Copies of the oldest messages that no consumer has taken yet, `max` at most. Takes nothing away; what is taken
-  /// meanwhile is left out.
+  /// Copies of the oldest messages that no consumer has taken yet, `max` at most. Takes nothing away; what is
+  /// taken meanwhile is left out.
   std::vector<PeekedMessage> peek(std::size_t max) const;
 
  private:
@@ -64,14 +66,19 @@ class Queue<void> {
 /// The typed face, for trivially copyable T of at most 16 bytes alignment: every message is one T.
 template <class T>
 class Queue {
-  static_assert(std::is_trivially_copyable_v<T>, "messages are bytes that another process reads: T must be trivially copyable");
+  static_assert(std::is_trivially_copyable_v<T>,
+                "messages are bytes that another process reads: T must be trivially copyable");
   static_assert(alignof(T) <= 16, "payloads are aligned to 16 bytes");
 
  public:
   const std::string& name() const { return bytes_.name(); }
   std::uint64_t capacity() const { return bytes_.capacity(); }
-  Producer<T> producer(const ProducerOptions& options = {}) const { return Producer<T>(bytes_.producer(options)); }
-  Consumer<T> consumer(const ConsumerOptions& options = {}) const { return Consumer<T>(bytes_.consumer(options)); }
+  Producer<T> producer(const ProducerOptions& options = {}) const {
+    return Producer<T>(bytes_.producer(options));
+  }
+  Consumer<T> consumer(const ConsumerOptions& options = {}) const {
+    return Consumer<T>(bytes_.consumer(options));
+  }
   void close() { bytes_.close(); }
   std::uint64_t purge() { return bytes_.purge(); }
   /// The same queue, for calls on bytes.

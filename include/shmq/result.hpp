@@ -1,7 +1,8 @@
 // Errors of set-up calls, and the type that carries either a value or such an error.
 //
-// Set-up calls (create, open, declare) are rare and may fail in many ways, so an Error says what failed, why, with the
-// numbers, and how to mend it. Calls on the path of a message return a small Outcome instead (outcome.hpp).
+// Set-up calls (create, open, declare) are rare and may fail in many ways, so an Error says what failed, why,
+// with the numbers, and how to mend it. Calls on the path of a message return a small Outcome instead
+// (outcome.hpp).
 #pragma once
 
 #include <new>
@@ -55,12 +56,13 @@ class BadResult : public std::runtime_error {
   ErrorCode code_;
 };
 
-/// Either a T or an Error. Test it, then use `*`, `->` or value(); error() is there only when the test was false.
+/// Either a T or an Error. Test it, then use `*`, `->` or value(); error() is there only when the test was
+/// false.
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}          // NOLINT: meant to convert
-  Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}      // NOLINT: meant to convert
+  Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: meant to convert
+  Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: meant to convert
 
   explicit operator bool() const { return content_.index() == 0; }
   const Error& error() const { return std::get<1>(content_); }

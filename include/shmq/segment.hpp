@@ -1,8 +1,9 @@
 // A segment: one named piece of shared memory that holds many named objects.
 //
-// Thread and process safety: a Segment may be copied and used from any thread. Each create/open makes an attachment of
-// its own, with a participant row of its own; copies and every handle made from it share that attachment, and the last
-// of them detaches. A child of fork() must attach anew: inherited handles answer `detached`.
+// Thread and process safety: a Segment may be copied and used from any thread. Each create/open makes an
+// attachment of its own, with a participant row of its own; copies and every handle made from it share that
+// attachment, and the last of them detaches. A child of fork() must attach anew: inherited handles answer
+// `detached`.
 #pragma once
 
 #include <memory>
@@ -22,28 +23,30 @@ using Repairs = core::Repairs;
 
 class Segment {
  public:
-  /// Creates it; already_exists where the name is taken. It appears complete or not at all, with all of its memory
-  /// reserved. no_space says how much is needed, how much there is and what to raise.
+  /// Creates it; already_exists where the name is taken. It appears complete or not at all, with all of its
+  /// memory reserved. no_space says how much is needed, how much there is and what to raise.
   static Result<Segment> create(const std::string& name, const SegmentOptions& options = {},
                                 const AttachOptions& attach = {});
   /// Opens it; not_found, permission, incompatible, corrupt.
   static Result<Segment> open(const std::string& name, const AttachOptions& attach = {});
-  /// Opens it, or creates it where there is none. Where there is one that was declared otherwise: `different`, with
-  /// what differs.
+  /// Opens it, or creates it where there is none. Where there is one that was declared otherwise:
+  /// `different`, with what differs.
   static Result<Segment> open_or_create(const std::string& name, const SegmentOptions& options = {},
                                         const AttachOptions& attach = {});
-  /// Frees the name at once; who uses the segment gets `removed` from every call, and the memory goes with the last
-  /// of them.
+  /// Frees the name at once; who uses the segment gets `removed` from every call, and the memory goes with
+  /// the last of them.
   static Status remove(const std::string& name);
   /// Names of all segments on this host.
   static std::vector<std::string> list();
-  /// Removes what creators that were killed half-way left behind; returns the file names. Every create does this too.
+  /// Removes what creators that were killed half-way left behind; returns the file names. Every create does
+  /// this too.
   static std::vector<std::string> collect_leftovers();
 
   const std::string& name() const;
   std::uint64_t size_bytes() const;
 
-  /// Declares a queue: creates it, or opens it where it is declared the same way already; `different` otherwise.
+  /// Declares a queue: creates it, or opens it where it is declared the same way already; `different`
+  /// otherwise.
   Result<Queue<void>> queue(const std::string& name, const QueueOptions& options = {});
   template <class T>
   Result<Queue<T>> queue(const std::string& name, const QueueOptions& options = {});
@@ -56,7 +59,8 @@ class Segment {
   /// Names of all queues.
   std::vector<std::string> queues() const;
 
-  /// Mends what dead participants held. Waiting calls do this by themselves; nothing depends on it being called.
+  /// Mends what dead participants held. Waiting calls do this by themselves; nothing depends on it being
+  /// called.
   Repairs reap();
 
  private:

@@ -11,18 +11,30 @@ namespace shmq {
 
 const char* to_string(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return "invalid_argument";
-    case ErrorCode::not_found: return "not_found";
-    case ErrorCode::already_exists: return "already_exists";
-    case ErrorCode::different: return "different";
-    case ErrorCode::no_space: return "no_space";
-    case ErrorCode::permission: return "permission";
-    case ErrorCode::incompatible: return "incompatible";
-    case ErrorCode::corrupt: return "corrupt";
-    case ErrorCode::removed: return "removed";
-    case ErrorCode::busy: return "busy";
-    case ErrorCode::detached: return "detached";
-    case ErrorCode::system: return "system";
+    case ErrorCode::invalid_argument:
+      return "invalid_argument";
+    case ErrorCode::not_found:
+      return "not_found";
+    case ErrorCode::already_exists:
+      return "already_exists";
+    case ErrorCode::different:
+      return "different";
+    case ErrorCode::no_space:
+      return "no_space";
+    case ErrorCode::permission:
+      return "permission";
+    case ErrorCode::incompatible:
+      return "incompatible";
+    case ErrorCode::corrupt:
+      return "corrupt";
+    case ErrorCode::removed:
+      return "removed";
+    case ErrorCode::busy:
+      return "busy";
+    case ErrorCode::detached:
+      return "detached";
+    case ErrorCode::system:
+      return "system";
   }
   return "unknown";
 }
@@ -47,13 +59,15 @@ std::string size_text(std::uint64_t bytes) {
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {
   double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
   if (error != std::errc{} || !(value >= 0)) return std::nullopt;
   std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
   double factor = 1;
   if (!unit.empty() && unit != "B") {
     static constexpr std::string_view kPrefixes = "KMGT";
-    const std::size_t power = kPrefixes.find(static_cast<char>(std::toupper(static_cast<unsigned char>(unit[0]))));
+    const std::size_t power =
+        kPrefixes.find(static_cast<char>(std::toupper(static_cast<unsigned char>(unit[0]))));
     if (power == std::string_view::npos) return std::nullopt;
     unit.remove_prefix(1);
     if (!unit.empty() && unit != "iB" && unit != "B") return std::nullopt;
@@ -84,9 +98,9 @@ Status check_name(std::string_view name, std::size_t max, const char* what) {
     for (char& c : shown)
       if (!std::isprint(static_cast<unsigned char>(c))) c = '?';
     if (name.size() > 40) shown += "...";
-    return Error(ErrorCode::invalid_argument, std::string(what) + " name \"" + shown + "\" " + why +
-                                                  "; use 1 to " + std::to_string(max) +
-                                                  " letters, digits, '.', '_' or '-', starting with a letter, digit or '_'");
+    return Error(ErrorCode::invalid_argument,
+                 std::string(what) + " name \"" + shown + "\" " + why + "; use 1 to " + std::to_string(max) +
+                     " letters, digits, '.', '_' or '-', starting with a letter, digit or '_'");
   };
   if (name.empty()) return bad("is empty");
   if (name.size() > max) return bad("has " + std::to_string(name.size()) + " characters");

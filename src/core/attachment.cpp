@@ -118,12 +118,14 @@ Status Attachment::join(const AttachOptions& attach) {
   if (!take(0, last)) {
     // Some of the rows may belong to the dead. Sweeping them needs a row to say so in: the spare one.
     if (!take(last, last + 1) && !take_over_spare())
-      return Error(ErrorCode::busy, "segment \"" + name_ + "\" has no free participant row, and another process is just "
-                                    "looking for dead ones: try again");
+      return Error(ErrorCode::busy, "segment \"" + name_ +
+                                        "\" has no free participant row, and another process is just "
+                                        "looking for dead ones: try again");
     reap();
     leave();
     if (!take(0, last))
-      return Error(ErrorCode::no_space, "segment \"" + name_ + "\" has no free participant row: all " + std::to_string(last) +
+      return Error(ErrorCode::no_space, "segment \"" + name_ + "\" has no free participant row: all " +
+                                            std::to_string(last) +
                                             " are held by living processes (shmq-stat show " + name_ +
                                             " lists them); create it with a larger participants_max");
   }

@@ -40,7 +40,8 @@ bool try_take(const SegmentView& view, layout::Owner me, std::uint32_t index, Ta
 bool take_over(const SegmentView& view, std::uint32_t index, std::uint64_t epoch, std::uint64_t next) {
   std::uint64_t word = view.block_word(index).load(std::memory_order_acquire);
   while (layout::word_epoch(word) == epoch && state_of(word) != BlockState::free)
-    if (view.block_word(index).compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_acquire))
+    if (view.block_word(index).compare_exchange_weak(word, next, std::memory_order_acq_rel,
+                                                     std::memory_order_acquire))
       return true;
   return false;
 }
@@ -65,7 +66,8 @@ std::optional<TakenBlock> take_block(const SegmentView& view, layout::Owner me, 
   for (const layout::BlockClassGeometry& c : view.geometry().block_classes()) {
     std::uint32_t& next = hints.next[number++];
     if (c.block_bytes < bytes) continue;
-    if (next == 0 && c.count > 1) next = (me.id * 0x9e3779b9u) % c.count;  // participants begin at different blocks
+    if (next == 0 && c.count > 1)
+      next = (me.id * 0x9e3779b9u) % c.count;  // participants begin at different blocks
     for (std::uint32_t i = 0; i < c.count; ++i) {
       const std::uint32_t at = (next + i) % c.count;
       if (!try_take(view, me, c.first_index + at, taken)) continue;
@@ -94,11 +96,13 @@ void finish_release(const SegmentView& view, std::uint64_t reference, BlockHints
   notify(view.header().blocks_event);
 }
 
-std::optional<std::uint64_t> begin_forward(const SegmentView& view, layout::Owner me, std::uint64_t reference) {
+std::optional<std::uint64_t> begin_forward(const SegmentView& view, layout::Owner me,
+                                           std::uint64_t reference) {
   if (!in_range(view, reference)) return std::nullopt;
   const std::uint32_t index = reference_index(reference);
   const std::uint64_t next = layout::epoch_add(reference_epoch(reference), 1);
-  if (!take_over(view, index, reference_epoch(reference), word_of(next, me, BlockState::handed))) return std::nullopt;
+  if (!take_over(view, index, reference_epoch(reference), word_of(next, me, BlockState::handed)))
+    return std::nullopt;
   return layout::block_reference(next, index);
 }
 
@@ -111,13 +115,15 @@ std::span<std::byte> referenced_bytes(const SegmentView& view, std::uint64_t ref
 
 void free_referenced(const SegmentView& view, std::uint64_t reference) {
   if (!in_range(view, reference)) return;
-  take_over(view, reference_index(reference), reference_epoch(reference), free_word_after(reference_epoch(reference)));
+  take_over(view, reference_index(reference), reference_epoch(reference),
+            free_word_after(reference_epoch(reference)));
 }
 
 References all_references(Attachment& by) {
   References found;
   Directory(by).for_each([&](const ObjectSpace& space, layout::ObjectKind kind) {
-    if (const ObjectKindOperations* operations = operations_of(kind)) operations->references(by.view(), space, found);
+    if (const ObjectKindOperations* operations = operations_of(kind))
+      operations->references(by.view(), space, found);
   });
   return found;
 }
@@ -130,12 +136,13 @@ ReferenceFate settle_reference(Attachment& by, std::uint64_t reference, std::uin
   const std::uint64_t forwarded = layout::epoch_add(epoch, 1);
   for (;;) {
     std::uint64_t seen = word.load(std::memory_order_acquire);
-    if (layout::word_epoch(seen) == epoch && state_of(seen) != BlockState::free) return ReferenceFate::deliver_again;
-    const bool half_forwarded = layout::word_epoch(seen) == forwarded && state_of(seen) == BlockState::handed &&
-                                layout::owner_of(seen) == dead;
+    if (layout::word_epoch(seen) == epoch && state_of(seen) != BlockState::free)
+      return ReferenceFate::deliver_again;
+    const bool half_forwarded = layout::word_epoch(seen) == forwarded &&
+                                state_of(seen) == BlockState::handed && layout::owner_of(seen) == dead;
     if (!half_forwarded) return ReferenceFate::passed_on;
-    // Was the new slot published? If it was, it is still there as long as the word says HANDED(dead): whoever takes
-    // the message from it changes the word before the slot.
+    // Was the new slot published? If it was, it is still there as long as the word says HANDED(dead): whoever
+    // takes the message from it changes the word before the slot.
     const References references = all_references(by);
     const std::uint64_t wanted = layout::block_reference(forwarded, reference_index(reference));
     const bool published = std::find(references.begin(), references.end(), wanted) != references.end();
@@ -166,7 +173,9 @@ std::uint32_t sweep_blocks(Attachment& by, std::uint32_t dead) {
     const std::uint64_t epoch = layout::word_epoch(c.word);
     const bool in_a_slot = named.contains(layout::block_reference(epoch, c.index));
     const std::uint64_t next = in_a_slot ? word_of(epoch, {}, BlockState::queued) : free_word_after(epoch);
-    if (view.block_word(c.index).compare_exchange_strong(c.word, next, std::memory_order_acq_rel) && !in_a_slot) ++freed;
+    if (view.block_word(c.index).compare_exchange_strong(c.word, next, std::memory_order_acq_rel) &&
+        !in_a_slot)
+      ++freed;
   }
   return freed;
 }

@@ -17,7 +17,8 @@ namespace {
 EntryState entry_state(std::uint64_t word) { return static_cast<EntryState>(layout::word_state(word)); }
 
 std::uint64_t entry_word(std::uint64_t like, layout::Owner owner, EntryState state) {
-  return layout::owner_word(layout::word_epoch(like), owner.incarnation, owner.id, static_cast<std::uint8_t>(state));
+  return layout::owner_word(layout::word_epoch(like), owner.incarnation, owner.id,
+                            static_cast<std::uint8_t>(state));
 }
 
 bool name_counts(std::uint64_t word) {
@@ -57,16 +58,18 @@ Result<PinnedObject> Directory::open(const std::string& name, const char* what) 
     found.kind = kind_of(view_, i);
     if (space_of(view_, i, found.space)) return found;
     attachment_.unpin(i);
-    return Error(ErrorCode::corrupt, std::string(what) + " \"" + name + "\" has a damaged directory entry: remove the segment \"" +
+    return Error(ErrorCode::corrupt, std::string(what) + " \"" + name +
+                                         "\" has a damaged directory entry: remove the segment \"" +
                                          attachment_.name() + "\" and create it again");
   }
-  return Error(ErrorCode::not_found, "segment \"" + attachment_.name() + "\" has no " + what + " \"" + name + "\" (shmq-stat show " +
-                                         attachment_.name() + " lists what it has)");
+  return Error(ErrorCode::not_found, "segment \"" + attachment_.name() + "\" has no " + what + " \"" + name +
+                                         "\" (shmq-stat show " + attachment_.name() + " lists what it has)");
 }
 
 bool Directory::another_has(const std::string& name, std::uint32_t mine) const {
   for (std::uint32_t i = 0; i < view_.geometry().objects_max; ++i)
-    if (i != mine && name_counts(view_.entry(i).word.load(std::memory_order_seq_cst)) && name_is(i, name)) return true;
+    if (i != mine && name_counts(view_.entry(i).word.load(std::memory_order_seq_cst)) && name_is(i, name))
+      return true;
   return false;
 }
 
@@ -78,12 +81,14 @@ Result<std::uint32_t> Directory::claim_entry(const std::string& name, const char
     for (; entry < view_.geometry().objects_max; ++entry) {
       std::uint64_t word = view_.entry(entry).word.load(std::memory_order_acquire);
       if (entry_state(word) == EntryState::free &&
-          view_.entry(entry).word.compare_exchange_strong(word, entry_word(word, attachment_.me(), EntryState::claimed)))
+          view_.entry(entry).word.compare_exchange_strong(
+              word, entry_word(word, attachment_.me(), EntryState::claimed)))
         break;
     }
     if (entry == view_.geometry().objects_max)
-      return Error(ErrorCode::no_space, "segment \"" + attachment_.name() + "\" has " + std::to_string(entry) +
-                                            " objects, as many as it can hold; create it with a larger objects_max");
+      return Error(ErrorCode::no_space,
+                   "segment \"" + attachment_.name() + "\" has " + std::to_string(entry) +
+                       " objects, as many as it can hold; create it with a larger objects_max");
     layout::DirectoryEntry& mine = view_.entry(entry);
     mine.name.set(name);
     const std::uint64_t word = mine.word.load(std::memory_order_relaxed);
@@ -94,17 +99,21 @@ Result<std::uint32_t> Directory::claim_entry(const std::string& name, const char
     (void)attachment_.reap();  // the other may be dead
     if (Result<PinnedObject> live = open(name, what); live) {
       attachment_.unpin(live->space.entry);
-      return Error(ErrorCode::already_exists, std::string(what) + " \"" + name + "\" exists in segment \"" + attachment_.name() + "\"");
+      return Error(ErrorCode::already_exists,
+                   std::string(what) + " \"" + name + "\" exists in segment \"" + attachment_.name() + "\"");
     }
     if (base::monotonic_ns() > give_up_ns)
-      return Error(ErrorCode::busy, std::string(what) + " \"" + name + "\" is being created by another process, which is alive and does "
-                                    "not get on (stopped?): see shmq-stat show " + attachment_.name());
+      return Error(ErrorCode::busy, std::string(what) + " \"" + name +
+                                        "\" is being created by another process, which is alive and does "
+                                        "not get on (stopped?): see shmq-stat show " +
+                                        attachment_.name());
     pause_a_little(attempt);
   }
 }
 
 Result<PinnedObject> Directory::create(const NewObject& object, const char* what) {
-  if (Status checked = base::check_name(object.name, base::kObjectNameMax, what); !checked) return checked.error();
+  if (Status checked = base::check_name(object.name, base::kObjectNameMax, what); !checked)
+    return checked.error();
   const Result<std::uint32_t> claimed = claim_entry(object.name, what);
   if (!claimed) return claimed.error();
   layout::DirectoryEntry& entry = view_.entry(*claimed);
@@ -114,10 +123,11 @@ Result<PinnedObject> Directory::create(const NewObject& object, const char* what
   if (!offset) {
     abandon(*claimed);
     const SpaceUse use = space_use(view_);
-    return Error(ErrorCode::no_space,
-                 std::string(what) + " \"" + object.name + "\" needs " + base::size_text(object.size_bytes) + ", segment \"" +
-                     attachment_.name() + "\" has " + base::size_text(use.free_bytes) + " free for objects (" +
-                     base::size_text(use.largest_run_bytes) + " in one piece): create the segment larger, or with fewer blocks");
+    return Error(ErrorCode::no_space, std::string(what) + " \"" + object.name + "\" needs " +
+                                          base::size_text(object.size_bytes) + ", segment \"" +
+                                          attachment_.name() + "\" has " + base::size_text(use.free_bytes) +
+                                          " free for objects (" + base::size_text(use.largest_run_bytes) +
+                                          " in one piece): create the segment larger, or with fewer blocks");
   }
   PinnedObject made;
   made.kind = object.kind;
@@ -131,7 +141,8 @@ Result<PinnedObject> Directory::create(const NewObject& object, const char* what
   entry.word.store(live, std::memory_order_seq_cst);
   // A remover may be faster than the creator's own pin.
   if (!attachment_.pin(*claimed, live))
-    return Error(ErrorCode::removed, std::string(what) + " \"" + object.name + "\" was removed as soon as it was created");
+    return Error(ErrorCode::removed,
+                 std::string(what) + " \"" + object.name + "\" was removed as soon as it was created");
   return made;
 }
 
@@ -140,12 +151,15 @@ Status Directory::remove(const std::string& name, const char* what) {
   if (!found) return found.error();
   const std::uint32_t index = found->space.entry;
   std::uint64_t word = view_.entry(index).word.load(std::memory_order_acquire);
-  const bool mine = entry_state(word) == EntryState::live &&
-                    view_.entry(index).word.compare_exchange_strong(word, entry_word(word, {}, EntryState::removing));
+  const bool mine =
+      entry_state(word) == EntryState::live &&
+      view_.entry(index).word.compare_exchange_strong(word, entry_word(word, {}, EntryState::removing));
   if (const ObjectKindOperations* operations = operations_of(found->kind))
     operations->mark_removed(view_, found->space);
   attachment_.unpin(index);
-  if (!mine) return Error(ErrorCode::not_found, std::string(what) + " \"" + name + "\" was removed by another process meanwhile");
+  if (!mine)
+    return Error(ErrorCode::not_found,
+                 std::string(what) + " \"" + name + "\" was removed by another process meanwhile");
   return Done{};
 }
 
@@ -173,7 +187,8 @@ bool Directory::reclaim_of_dead(std::uint32_t entry, std::uint32_t dead) {
   if (layout::owner_of(word) != dead) return false;
   const bool half_made = state == EntryState::claimed || state == EntryState::creating;
   if (!half_made && state != EntryState::reclaiming) return false;
-  const std::uint64_t mine = entry_word(word, attachment_.me(), half_made ? EntryState::claimed : EntryState::reclaiming);
+  const std::uint64_t mine =
+      entry_word(word, attachment_.me(), half_made ? EntryState::claimed : EntryState::reclaiming);
   if (!view_.entry(entry).word.compare_exchange_strong(word, mine)) return false;
   if (half_made)
     reclaim(entry, mine);
@@ -182,12 +197,13 @@ bool Directory::reclaim_of_dead(std::uint32_t entry, std::uint32_t dead) {
   return true;
 }
 
-/// With the entry out of REMOVING nobody can pin it any more; only now does "unused" hold for good. Where somebody
-/// pinned it before that (a sweep or a scan does), it goes back, and is looked at once more: the one who unpinned
-/// while it was RECLAIMING has left it to us.
+/// With the entry out of REMOVING nobody can pin it any more; only now does "unused" hold for good. Where
+/// somebody pinned it before that (a sweep or a scan does), it goes back, and is looked at once more: the one
+/// who unpinned while it was RECLAIMING has left it to us.
 void Directory::reclaim_or_step_back(std::uint32_t entry, std::uint64_t reclaiming_word) {
   if (unused(entry)) return reclaim(entry, reclaiming_word);
-  view_.entry(entry).word.store(entry_word(reclaiming_word, {}, EntryState::removing), std::memory_order_seq_cst);
+  view_.entry(entry).word.store(entry_word(reclaiming_word, {}, EntryState::removing),
+                                std::memory_order_seq_cst);
   reclaim_if_unused(entry);
 }
 
@@ -197,8 +213,8 @@ void Directory::reclaim(std::uint32_t entry, std::uint64_t reclaiming_word) {
   if (entry_state(reclaiming_word) == EntryState::reclaiming && space_of(view_, entry, space))
     free_blocks(space, kind_of(view_, entry));
   give_back_space(view_, layout::word_epoch(reclaiming_word), entry);
-  const std::uint64_t free = layout::owner_word(layout::epoch_add(layout::word_epoch(reclaiming_word), 1), 0, 0,
-                                                static_cast<std::uint8_t>(EntryState::free));
+  const std::uint64_t free = layout::owner_word(layout::epoch_add(layout::word_epoch(reclaiming_word), 1), 0,
+                                                0, static_cast<std::uint8_t>(EntryState::free));
   view_.entry(entry).word.store(free, std::memory_order_seq_cst);
 }
 
@@ -230,15 +246,17 @@ bool space_of(const SegmentView& view, std::uint32_t entry, ObjectSpace& space) 
   space = {entry, e.generation.load(std::memory_order_relaxed), e.offset.load(std::memory_order_relaxed),
            e.size_bytes.load(std::memory_order_relaxed)};
   const Geometry& g = view.geometry();
-  return space.offset >= g.objects_offset && space.offset < g.size_bytes && space.offset % layout::kUnitBytes == 0 &&
-         space.size_bytes <= g.size_bytes - space.offset;
+  return space.offset >= g.objects_offset && space.offset < g.size_bytes &&
+         space.offset % layout::kUnitBytes == 0 && space.size_bytes <= g.size_bytes - space.offset;
 }
 
 void mark_objects_removed(const SegmentView& view) {
   for (std::uint32_t i = 0; i < view.geometry().objects_max; ++i) {
     ObjectSpace space;
-    if (!initialised(view.entry(i).word.load(std::memory_order_acquire)) || !space_of(view, i, space)) continue;
-    if (const ObjectKindOperations* operations = operations_of(kind_of(view, i))) operations->mark_removed(view, space);
+    if (!initialised(view.entry(i).word.load(std::memory_order_acquire)) || !space_of(view, i, space))
+      continue;
+    if (const ObjectKindOperations* operations = operations_of(kind_of(view, i)))
+      operations->mark_removed(view, space);
   }
   notify_everyone(view.header().blocks_event);
 }

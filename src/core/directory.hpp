@@ -1,17 +1,19 @@
 // The objects of a segment: found, created and removed by name while others use it.
 //
-// An entry's word says what it is and, while somebody works on it, who. Its life: FREE → CLAIMED(me): the name is being
-// written → CREATING(me): the name counts → LIVE → REMOVING: the name is free, users still have its space →
-// RECLAIMING(me) → FREE of the next epoch.
+// An entry's word says what it is and, while somebody works on it, who. Its life: FREE → CLAIMED(me): the
+// name is being written → CREATING(me): the name counts → LIVE → REMOVING: the name is free, users still have
+// its space → RECLAIMING(me) → FREE of the next epoch.
 //
-// A name is unique although it takes two words to say so: a creator first makes its name count, then looks for another
-// entry of that name. Of two who do this at once at least one sees the other, and whoever sees another steps back.
+// A name is unique although it takes two words to say so: a creator first makes its name count, then looks
+// for another entry of that name. Of two who do this at once at least one sees the other, and whoever sees
+// another steps back.
 //
-// Space is given back only when no participant's bit is set in the entry's user bitmap. A user sets its bit and then
-// looks whether the entry's word is unchanged; a remover leaves LIVE, and a reclaimer leaves REMOVING, and then looks at
-// the bits; all sequentially consistent, so that one of them sees the other.
+// Space is given back only when no participant's bit is set in the entry's user bitmap. A user sets its bit
+// and then looks whether the entry's word is unchanged; a remover leaves LIVE, and a reclaimer leaves
+// REMOVING, and then looks at the bits; all sequentially consistent, so that one of them sees the other.
 //
-// A kill leaves an entry that names the dead (the reaper reclaims it), or REMOVING with no users (the next sweep does).
+// A kill leaves an entry that names the dead (the reaper reclaims it), or REMOVING with no users (the next
+// sweep does).
 #pragma once
 
 #include <cstdint>

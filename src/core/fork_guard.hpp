@@ -1,5 +1,5 @@
-// The list of this process's attachments, for the child of a fork: it must not keep its parent's locks, or the parent
-// would look alive after its death, and must not use its parent's rows.
+// The list of this process's attachments, for the child of a fork: it must not keep its parent's locks, or
+// the parent would look alive after its death, and must not use its parent's rows.
 #pragma once
 
 #include <mutex>
@@ -8,8 +8,8 @@ namespace shmq::core {
 
 class Attachment;
 
-/// While it is held no fork() of this process goes on: no child is born between the opening of a lock's descriptor and
-/// its registration.
+/// While it is held no fork() of this process goes on: no child is born between the opening of a lock's
+/// descriptor and its registration.
 std::unique_lock<std::mutex> hold_forks();
 
 /// Under hold_forks().

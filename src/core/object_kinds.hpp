@@ -1,4 +1,5 @@
-// What the core needs of each kind of object without knowing it: one table, one row a kind. The objects layer fills it.
+// What the core needs of each kind of object without knowing it: one table, one row a kind. The objects layer
+// fills it.
 #pragma once
 
 #include <cstdint>

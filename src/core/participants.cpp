@@ -64,7 +64,8 @@ Liveness Participants::liveness(std::uint32_t index, std::uint64_t word) const {
   const os::LockState lock = lock_.state(index);
   if (lock == os::LockState::inaccessible) return Liveness::inaccessible;
   if (lock == os::LockState::held) return Liveness::alive;
-  // Nobody holds the lock. The row must still be the one we read: its owner may have left, and another have come.
+  // Nobody holds the lock. The row must still be the one we read: its owner may have left, and another have
+  // come.
   return view_.row(index).word.load(std::memory_order_seq_cst) == word ? Liveness::dead : Liveness::alive;
 }
 

@@ -1,7 +1,7 @@
 // Participant rows: taking one, and telling the living from the dead.
 //
-// The table has one row more than was asked for. It is the spare: who finds every other row taken attaches there for
-// as long as it takes to sweep the dead, since a sweep has to be announced in a row of one's own.
+// The table has one row more than was asked for. It is the spare: who finds every other row taken attaches
+// there for as long as it takes to sweep the dead, since a sweep has to be announced in a row of one's own.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ class Participants {
  public:
   Participants(const SegmentView& view, os::LivenessLock& lock) : view_(view), lock_(lock) {}
 
-  /// Takes a free row in [first, end) and fills it; returns its word, or 0 when every row is taken. The lock byte comes
-  /// before the row's CAS: no row is ever seen taken and unlocked while its owner lives.
+  /// Takes a free row in [first, end) and fills it; returns its word, or 0 when every row is taken. The lock
+  /// byte comes before the row's CAS: no row is ever seen taken and unlocked while its owner lives.
   std::uint64_t take_row(const AttachOptions& attach, std::uint32_t first, std::uint32_t end) const;
 
   /// Takes a row over from its dead owner, id and all; 0 where the owner lives, or where somebody living sweeps it. Only
@@ -41,7 +41,9 @@ class Participants {
   os::LivenessLock& lock_;
 };
 
-constexpr layout::RowState row_state(std::uint64_t word) { return static_cast<layout::RowState>(layout::word_state(word)); }
+constexpr layout::RowState row_state(std::uint64_t word) {
+  return static_cast<layout::RowState>(layout::word_state(word));
+}
 constexpr std::uint64_t with_row_state(std::uint64_t word, layout::RowState state) {
   return (word & ~std::uint64_t{0xf}) | static_cast<std::uint64_t>(state);
 }

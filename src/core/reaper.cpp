@@ -32,7 +32,8 @@ void Reaper::sweep(std::uint32_t index, std::uint64_t word) {
     repair(index + 1);
     const std::uint64_t swept = with_row_state(word, RowState::swept);
     std::uint64_t expected = word;
-    if (view_.row(index).word.compare_exchange_strong(expected, swept, std::memory_order_seq_cst)) ++repairs_.participants;
+    if (view_.row(index).word.compare_exchange_strong(expected, swept, std::memory_order_seq_cst))
+      ++repairs_.participants;
     mine.sweeping.store(0, std::memory_order_seq_cst);
     free_row(index, swept);
   } else {
@@ -50,7 +51,8 @@ void Reaper::repair(std::uint32_t dead) {
   directory.for_each([&](const ObjectSpace& space, layout::ObjectKind kind) {
     // Whoever used an object had pinned it, and its bit goes only after all that it held is mended.
     const ObjectKindOperations* operations = operations_of(kind);
-    if (operations == nullptr || !(view_.users(space.entry, dead - 1).load(std::memory_order_acquire) & bit)) return;
+    if (operations == nullptr || !(view_.users(space.entry, dead - 1).load(std::memory_order_acquire) & bit))
+      return;
     operations->sweep(attachment_, space, dead, repairs_);
     // A remover killed half-way has taken the name away and not told the users.
     if (directory.is_being_removed(space.entry)) operations->mark_removed(view_, space);

@@ -1,12 +1,13 @@
 // The sweep: what a dead participant held is mended by whoever comes across it.
 //
-// Order of one sweep, and why: say `sweeping` in one's own row, then establish once more that it is dead (its id is
-// not given away while a living row says so); its slots in every queue it used; its blocks (after the slots, which
-// decide where a block belongs); half-made and half-removed objects; wake everybody; take back its use of objects;
-// mark the row SWEPT; and only then free the row.
+// Order of one sweep, and why: say `sweeping` in one's own row, then establish once more that it is dead (its
+// id is not given away while a living row says so); its slots in every queue it used; its blocks (after the
+// slots, which decide where a block belongs); half-made and half-removed objects; wake everybody; take back
+// its use of objects; mark the row SWEPT; and only then free the row.
 //
-// The row goes in two steps because "nobody else is sweeping it" and "it is free" are two words: a sweeper that says so
-// before the row is SWEPT is seen by whoever frees the row, and one that says so later sees SWEPT and leaves it alone.
+// The row goes in two steps because "nobody else is sweeping it" and "it is free" are two words: a sweeper
+// that says so before the row is SWEPT is seen by whoever frees the row, and one that says so later sees
+// SWEPT and leaves it alone.
 //
 // No lock is held. Every step is a CAS from the exact state that was judged and may be repeated by anybody.
 #pragma once

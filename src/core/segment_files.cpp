@@ -26,7 +26,8 @@ std::string temporary_of(const std::string& name) {
     text += kDigits[random[i] >> 4];
     text += kDigits[random[i] & 15];
   }
-  return std::string(os::kTemporaryPrefix) + name.substr(0, 100) + "." + std::to_string(::getpid()) + "." + text;
+  return std::string(os::kTemporaryPrefix) + name.substr(0, 100) + "." + std::to_string(::getpid()) + "." +
+         text;
 }
 
 void write_header(layout::SegmentHeader& h, const Geometry& g, os::FileId file) {
@@ -61,17 +62,21 @@ void write_header(layout::SegmentHeader& h, const Geometry& g, os::FileId file) 
 }
 
 /// A segment that somebody marked removed and was killed before the name was free: finish that.
-void finish_removal(const std::string& name, os::FileId file) { (void)os::remove_file_if(file_of(name), file); }
+void finish_removal(const std::string& name, os::FileId file) {
+  (void)os::remove_file_if(file_of(name), file);
+}
 
 Status may_remove(const std::string& name) {
   const std::string path = std::string(os::kShmDirectory) + "/" + file_of(name);
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT) return Error(ErrorCode::not_found, "there is no segment \"" + name + "\" (shmq ls lists them)");
+    if (errno == ENOENT)
+      return Error(ErrorCode::not_found, "there is no segment \"" + name + "\" (shmq ls lists them)");
     return base::system_error(errno, "cannot look at " + path);
   }
   if (::geteuid() != 0 && ::geteuid() != status.st_uid)
-    return Error(ErrorCode::permission, "segment \"" + name + "\" belongs to user " + std::to_string(status.st_uid) +
+    return Error(ErrorCode::permission, "segment \"" + name + "\" belongs to user " +
+                                            std::to_string(status.st_uid) +
                                             ": only that user or root can remove it");
   return Done{};
 }
@@ -79,7 +84,8 @@ Status may_remove(const std::string& name) {
 }  // namespace
 
 Result<NewSegment> make_segment_file(const std::string& name, const SegmentOptions& options) {
-  if (Status checked = base::check_name(name, base::kSegmentNameMax, "segment"); !checked) return checked.error();
+  if (Status checked = base::check_name(name, base::kSegmentNameMax, "segment"); !checked)
+    return checked.error();
   const Result<Geometry> geometry = lay_out(options);
   if (!geometry) return geometry.error();
   os::FileMode mode{options.mode, -1};
@@ -107,8 +113,10 @@ Result<NewSegment> make_segment_file(const std::string& name, const SegmentOptio
   made.lock.try_lock(0);
 
   // Everything in a fresh file is zero, and zero means free: only the header is to be written.
-  write_header(*reinterpret_cast<layout::SegmentHeader*>(made.mapping.data()), *geometry, made.mapping.file());
-  Result<SegmentView> view = SegmentView::check(made.mapping.data(), made.mapping.size(), "segment \"" + name + "\"");
+  write_header(*reinterpret_cast<layout::SegmentHeader*>(made.mapping.data()), *geometry,
+               made.mapping.file());
+  Result<SegmentView> view =
+      SegmentView::check(made.mapping.data(), made.mapping.size(), "segment \"" + name + "\"");
   if (!view) return undo(view.error());
   made.view = *view;
   return made;
@@ -117,16 +125,19 @@ Result<NewSegment> make_segment_file(const std::string& name, const SegmentOptio
 Status publish_segment_file(const std::string& temporary_name, const std::string& name) {
   Status moved = os::move_without_replacing(temporary_name, file_of(name));
   if (!moved && moved.error().code() == ErrorCode::already_exists)
-    return Error(ErrorCode::already_exists, "segment \"" + name + "\" exists; open it, or remove it first (shmq rm " + name + ")");
+    return Error(ErrorCode::already_exists,
+                 "segment \"" + name + "\" exists; open it, or remove it first (shmq rm " + name + ")");
   return moved;
 }
 
 Result<OpenSegment> open_segment_file(const std::string& name) {
-  if (Status checked = base::check_name(name, base::kSegmentNameMax, "segment"); !checked) return checked.error();
+  if (Status checked = base::check_name(name, base::kSegmentNameMax, "segment"); !checked)
+    return checked.error();
   Result<os::Mapping> mapping = os::map_existing(file_of(name), os::Access::read_write);
   if (!mapping) {
     if (mapping.error().code() == ErrorCode::not_found)
-      return Error(ErrorCode::not_found, "there is no segment \"" + name + "\" (shmq ls lists them; shmq create makes one)");
+      return Error(ErrorCode::not_found,
+                   "there is no segment \"" + name + "\" (shmq ls lists them; shmq create makes one)");
     return mapping.error();
   }
   OpenSegment opened;
@@ -137,13 +148,16 @@ Result<OpenSegment> open_segment_file(const std::string& name) {
   opened.view = *view;
   const layout::SegmentHeader& h = opened.view.header();
   if (!(os::FileId{h.device, h.inode} == opened.mapping.file()))
-    return Error(ErrorCode::incompatible, "segment \"" + name + "\" is a copy of another file: its locks say nothing about who "
-                                          "is alive; shmq-stat can show it, remove it before you create one of that name");
+    return Error(ErrorCode::incompatible,
+                 "segment \"" + name +
+                     "\" is a copy of another file: its locks say nothing about who "
+                     "is alive; shmq-stat can show it, remove it before you create one of that name");
   if (opened.view.removed()) {
     finish_removal(name, opened.mapping.file());
     return Error(ErrorCode::busy, "segment \"" + name + "\" was just removed");
   }
-  Result<os::LivenessLock> lock = os::LivenessLock::open(file_of(name), opened.mapping.file(), os::Access::read_write);
+  Result<os::LivenessLock> lock =
+      os::LivenessLock::open(file_of(name), opened.mapping.file(), os::Access::read_write);
   if (!lock) {
     if (lock.error().code() == ErrorCode::not_found)
       return Error(ErrorCode::busy, "segment \"" + name + "\" was just removed or replaced");
@@ -154,11 +168,15 @@ Result<OpenSegment> open_segment_file(const std::string& name) {
 }
 
 Status remove_segment_file(const std::string& name) {
-  if (Status checked = base::check_name(name, base::kSegmentNameMax, "segment"); !checked) return checked.error();
+  if (Status checked = base::check_name(name, base::kSegmentNameMax, "segment"); !checked)
+    return checked.error();
   if (Status allowed = may_remove(name); !allowed) return allowed;
   Result<os::Mapping> mapping = os::map_existing(file_of(name), os::Access::read_write);
-  if (!mapping) return mapping.error().code() == ErrorCode::not_found ? Status(mapping.error()) : os::remove_file(file_of(name));
-  const Result<SegmentView> view = SegmentView::check(mapping->data(), mapping->size(), "segment \"" + name + "\"");
+  if (!mapping)
+    return mapping.error().code() == ErrorCode::not_found ? Status(mapping.error())
+                                                          : os::remove_file(file_of(name));
+  const Result<SegmentView> view =
+      SegmentView::check(mapping->data(), mapping->size(), "segment \"" + name + "\"");
   // What is no segment of ours has no users to tell.
   if (!view) return os::remove_file(file_of(name));
   const bool copy = !(os::FileId{view->header().device, view->header().inode} == mapping->file());
@@ -166,7 +184,8 @@ Status remove_segment_file(const std::string& name) {
   if (!copy) view->header().state.store(static_cast<std::uint64_t>(layout::SegmentState::removed));
   Status removed = os::remove_file_if(file_of(name), mapping->file());
   if (!copy) mark_objects_removed(*view);
-  if (!removed && removed.error().code() == ErrorCode::not_found) return Done{};  // somebody finished it for us
+  if (!removed && removed.error().code() == ErrorCode::not_found)
+    return Done{};  // somebody finished it for us
   return removed;
 }
 

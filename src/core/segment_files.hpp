@@ -1,4 +1,5 @@
-// A segment as a file: built under a temporary name, complete before it has its own, opened and checked, removed.
+// A segment as a file: built under a temporary name, complete before it has its own, opened and checked,
+// removed.
 #pragma once
 
 #include <string>
@@ -21,8 +22,8 @@ struct NewSegment : OpenSegment {
   std::string temporary_name;
 };
 
-/// A complete segment under a temporary name. The creator's row is taken before it gets its real name: that lock is
-/// also what tells a temporary of a living creator from one that is left over.
+/// A complete segment under a temporary name. The creator's row is taken before it gets its real name: that
+/// lock is also what tells a temporary of a living creator from one that is left over.
 Result<NewSegment> make_segment_file(const std::string& name, const SegmentOptions& options);
 /// Gives it its name; already_exists where another segment has it.
 Status publish_segment_file(const std::string& temporary_name, const std::string& name);

@@ -18,8 +18,8 @@ std::uint64_t block_bytes(std::uint64_t asked) {
 }
 
 Error out_of_range(const std::string& what, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
-  return Error(ErrorCode::invalid_argument,
-               what + " is " + std::to_string(value) + "; it must be " + std::to_string(low) + " to " + std::to_string(high));
+  return Error(ErrorCode::invalid_argument, what + " is " + std::to_string(value) + "; it must be " +
+                                                std::to_string(low) + " to " + std::to_string(high));
 }
 
 Status check_blocks(const std::vector<BlockClass>& blocks) {
@@ -27,11 +27,14 @@ Status check_blocks(const std::vector<BlockClass>& blocks) {
     return out_of_range("the number of block classes", blocks.size(), 0, layout::kBlockClassesMax);
   std::uint64_t count = 0, before = 0;
   for (const BlockClass& c : blocks) {
-    if (c.bytes == 0 || c.bytes > (std::uint64_t{1} << 29)) return out_of_range("a block's size", c.bytes, 1, 1u << 29);
-    if (c.count == 0) return Error(ErrorCode::invalid_argument, "a block class has no blocks; leave it out instead");
+    if (c.bytes == 0 || c.bytes > (std::uint64_t{1} << 29))
+      return out_of_range("a block's size", c.bytes, 1, 1u << 29);
+    if (c.count == 0)
+      return Error(ErrorCode::invalid_argument, "a block class has no blocks; leave it out instead");
     if (block_bytes(c.bytes) <= before)
-      return Error(ErrorCode::invalid_argument, "block classes must grow: " + base::size_text(block_bytes(c.bytes)) +
-                                                    " does not come after " + base::size_text(before));
+      return Error(ErrorCode::invalid_argument,
+                   "block classes must grow: " + base::size_text(block_bytes(c.bytes)) +
+                       " does not come after " + base::size_text(before));
     before = block_bytes(c.bytes);
     count += c.count;
   }
@@ -40,7 +43,8 @@ Status check_blocks(const std::vector<BlockClass>& blocks) {
 }
 
 /// Offsets of all tables and blocks; the object area is what is left of `size_bytes`.
-Geometry place(const SegmentOptions& options, const std::vector<BlockClass>& blocks, std::uint64_t size_bytes) {
+Geometry place(const SegmentOptions& options, const std::vector<BlockClass>& blocks,
+               std::uint64_t size_bytes) {
   Geometry g;
   g.size_bytes = size_bytes;
   g.participants_max = options.participants_max;
@@ -49,8 +53,8 @@ Geometry place(const SegmentOptions& options, const std::vector<BlockClass>& blo
   g.participants_offset = sizeof(layout::SegmentHeader);
   g.directory_offset = g.participants_offset + g.rows * sizeof(layout::ParticipantRow);
   g.users_offset = g.directory_offset + g.objects_max * sizeof(layout::DirectoryEntry);
-  g.units_offset =
-      round_up(g.users_offset + std::uint64_t{g.objects_max} * ((g.rows + 63) / 64) * 8, layout::kFalseSharingBytes);
+  g.units_offset = round_up(g.users_offset + std::uint64_t{g.objects_max} * ((g.rows + 63) / 64) * 8,
+                            layout::kFalseSharingBytes);
   for (const BlockClass& c : blocks) {
     g.classes[g.class_count++] = {block_bytes(c.bytes), 0, c.count, g.block_count};
     g.block_count += c.count;
@@ -86,7 +90,8 @@ bool Geometry::operator==(const Geometry& other) const {
 
 std::vector<BlockClass> default_blocks(std::uint64_t size_bytes) {
   std::vector<BlockClass> blocks;
-  for (const std::uint64_t bytes : {std::uint64_t{4} << 10, std::uint64_t{64} << 10, std::uint64_t{1} << 20}) {
+  for (const std::uint64_t bytes :
+       {std::uint64_t{4} << 10, std::uint64_t{64} << 10, std::uint64_t{1} << 20}) {
     const std::uint64_t count = std::min<std::uint64_t>(size_bytes / 8 / bytes, layout::kBlocksMax / 4);
     if (count >= 2) blocks.push_back({bytes, static_cast<std::uint32_t>(count)});
   }
@@ -103,8 +108,10 @@ Result<Geometry> lay_out(const SegmentOptions& options) {
   if (options.objects_max < 1 || options.objects_max > layout::kObjectsMax)
     return out_of_range("objects_max", options.objects_max, 1, layout::kObjectsMax);
   if (options.mode > 0777 || (options.mode & 0600) != 0600)
-    return Error(ErrorCode::invalid_argument, "the mode must be an octal number up to 0777 that lets its owner read and write");
-  if (options.size_bytes > (std::uint64_t{1} << 46)) return out_of_range("size_bytes", options.size_bytes, 1, std::uint64_t{1} << 46);
+    return Error(ErrorCode::invalid_argument,
+                 "the mode must be an octal number up to 0777 that lets its owner read and write");
+  if (options.size_bytes > (std::uint64_t{1} << 46))
+    return out_of_range("size_bytes", options.size_bytes, 1, std::uint64_t{1} << 46);
   const std::uint64_t size = round_up(options.size_bytes, kPageBytes);
   const std::vector<BlockClass> blocks = options.blocks ? *options.blocks : default_blocks(size);
   if (Status checked = check_blocks(blocks); !checked) return checked.error();
@@ -112,41 +119,49 @@ Result<Geometry> lay_out(const SegmentOptions& options) {
   if (g.unit_count == 0)
     return Error(ErrorCode::invalid_argument,
                  "a segment of " + base::size_text(size) + " is too small: tables for " +
-                     std::to_string(options.participants_max) + " participants and " + std::to_string(options.objects_max) +
-                     " objects and the blocks take " + base::size_text(g.objects_offset) + "; ask for more than that");
+                     std::to_string(options.participants_max) + " participants and " +
+                     std::to_string(options.objects_max) + " objects and the blocks take " +
+                     base::size_text(g.objects_offset) + "; ask for more than that");
   return g;
 }
 
-Result<SegmentView> SegmentView::check(std::byte* base, std::uint64_t mapped_bytes, const std::string& shown) {
+Result<SegmentView> SegmentView::check(std::byte* base, std::uint64_t mapped_bytes,
+                                       const std::string& shown) {
   const auto refuse = [&](ErrorCode code, const std::string& why) { return Error(code, shown + " " + why); };
   if (mapped_bytes < sizeof(layout::SegmentHeader))
-    return refuse(ErrorCode::incompatible, "is " + base::size_text(mapped_bytes) + " long: not a shmq segment");
+    return refuse(ErrorCode::incompatible,
+                  "is " + base::size_text(mapped_bytes) + " long: not a shmq segment");
   SegmentView view;
   view.base_ = base;
   layout::SegmentHeader& h = view.header();
-  if (h.magic != layout::kSegmentMagic) return refuse(ErrorCode::incompatible, "is not a shmq segment (wrong magic number)");
+  if (h.magic != layout::kSegmentMagic)
+    return refuse(ErrorCode::incompatible, "is not a shmq segment (wrong magic number)");
   if (h.layout_version != layout::kLayoutVersion || h.header_bytes != sizeof(layout::SegmentHeader)) {
     const std::string build(h.build_id, ::strnlen(h.build_id, sizeof h.build_id));
-    return refuse(ErrorCode::incompatible, "has layout version " + std::to_string(h.layout_version) + " (made by shmq " + build +
-                                               "), this program knows version " + std::to_string(layout::kLayoutVersion) +
-                                               " (shmq " SHMQ_BUILD_ID "): use programs of one version, or remove the segment");
+    return refuse(ErrorCode::incompatible,
+                  "has layout version " + std::to_string(h.layout_version) + " (made by shmq " + build +
+                      "), this program knows version " + std::to_string(layout::kLayoutVersion) +
+                      " (shmq " SHMQ_BUILD_ID "): use programs of one version, or remove the segment");
   }
   if (const std::uint64_t unknown = h.features & ~layout::kKnownFeatures; unknown != 0)
-    return refuse(ErrorCode::incompatible,
-                  "uses features that this program does not know (bits " + std::to_string(unknown) + "): upgrade this program");
+    return refuse(ErrorCode::incompatible, "uses features that this program does not know (bits " +
+                                               std::to_string(unknown) + "): upgrade this program");
 
   SegmentOptions declared;
   declared.size_bytes = h.size_bytes;
   declared.participants_max = h.participants_max;
   declared.objects_max = h.objects_max;
   const auto corrupt = [&](const std::string& why) {
-    return refuse(ErrorCode::corrupt, "has a damaged header (" + why + "): remove it (shmq rm) and create it again");
+    return refuse(ErrorCode::corrupt,
+                  "has a damaged header (" + why + "): remove it (shmq rm) and create it again");
   };
   if (h.size_bytes != mapped_bytes)
-    return corrupt("it says " + std::to_string(h.size_bytes) + " bytes, the file has " + std::to_string(mapped_bytes));
+    return corrupt("it says " + std::to_string(h.size_bytes) + " bytes, the file has " +
+                   std::to_string(mapped_bytes));
   if (h.class_count > layout::kBlockClassesMax) return corrupt("block classes");
   std::vector<BlockClass> blocks;
-  for (std::uint32_t i = 0; i < h.class_count; ++i) blocks.push_back({h.classes[i].block_bytes, h.classes[i].count});
+  for (std::uint32_t i = 0; i < h.class_count; ++i)
+    blocks.push_back({h.classes[i].block_bytes, h.classes[i].count});
   declared.blocks = blocks;
   const Result<Geometry> expected = lay_out(declared);
   if (!expected) return corrupt(expected.error().message());
@@ -160,7 +175,8 @@ Result<SegmentView> SegmentView::check(std::byte* base, std::uint64_t mapped_byt
   found.block_words_offset = h.block_words_offset;
   found.objects_offset = h.objects_offset;
   for (std::uint32_t i = 0; i < h.class_count; ++i) found.classes[i] = h.classes[i];
-  // The header may be hostile and change while it is read: what is kept is what was computed, not what was found.
+  // The header may be hostile and change while it is read: what is kept is what was computed, not what was
+  // found.
   if (!(found == *expected)) return corrupt("offsets");
   view.geometry_ = *expected;
   return view;

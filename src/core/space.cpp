@@ -22,8 +22,8 @@ std::optional<std::uint64_t> take_run(const SegmentView& view, std::uint64_t fir
 
 }  // namespace
 
-std::optional<std::uint64_t> take_space(const SegmentView& view, std::uint64_t bytes, std::uint64_t entry_epoch,
-                                        std::uint32_t entry) {
+std::optional<std::uint64_t> take_space(const SegmentView& view, std::uint64_t bytes,
+                                        std::uint64_t entry_epoch, std::uint32_t entry) {
   const std::uint64_t count = (bytes + kUnitBytes - 1) / kUnitBytes;
   const std::uint64_t units = view.geometry().unit_count;
   const std::uint64_t word = layout::unit_word(entry_epoch, entry);

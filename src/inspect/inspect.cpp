@@ -21,7 +21,8 @@ namespace {
 Result<struct stat> look_at(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return base::system_error(errno, "cannot look at " + path);
-  if (!S_ISREG(status.st_mode)) return Error(ErrorCode::incompatible, path + " is no regular file: not a shmq segment");
+  if (!S_ISREG(status.st_mode))
+    return Error(ErrorCode::incompatible, path + " is no regular file: not a shmq segment");
   return status;
 }
 
@@ -59,8 +60,9 @@ void read_facts(const core::SegmentView& view, const struct stat& file, SegmentS
 }
 
 /// `mapping` outlives the call; what is returned holds no reference to it.
-Result<SegmentSnapshot> take_snapshot(const os::Mapping& mapping, const struct stat& file, const os::LivenessLock* lock,
-                                      const std::string& shown, const InspectOptions& options) {
+Result<SegmentSnapshot> take_snapshot(const os::Mapping& mapping, const struct stat& file,
+                                      const os::LivenessLock* lock, const std::string& shown,
+                                      const InspectOptions& options) {
   const Result<core::SegmentView> view = core::SegmentView::check(mapping.data(), mapping.size(), shown);
   if (!view) return view.error();
   inspect::Source source;
@@ -88,29 +90,41 @@ constexpr int kAttempts = 100;
 
 const char* to_string(ParticipantState state) {
   switch (state) {
-    case ParticipantState::alive: return "Alive";
-    case ParticipantState::dead: return "Dead";
-    case ParticipantState::inaccessible: return "Inaccessible";
-    case ParticipantState::undefined: return "Undefined";
-    case ParticipantState::unknown_copy: return "unknown (copy)";
+    case ParticipantState::alive:
+      return "Alive";
+    case ParticipantState::dead:
+      return "Dead";
+    case ParticipantState::inaccessible:
+      return "Inaccessible";
+    case ParticipantState::undefined:
+      return "Undefined";
+    case ParticipantState::unknown_copy:
+      return "unknown (copy)";
   }
   return "Undefined";
 }
 
 const char* to_string(ObjectState state) {
   switch (state) {
-    case ObjectState::claimed: return "claimed";
-    case ObjectState::creating: return "creating";
-    case ObjectState::live: return "live";
-    case ObjectState::removing: return "removing";
-    case ObjectState::reclaiming: return "reclaiming";
-    case ObjectState::undefined: return "undefined";
+    case ObjectState::claimed:
+      return "claimed";
+    case ObjectState::creating:
+      return "creating";
+    case ObjectState::live:
+      return "live";
+    case ObjectState::removing:
+      return "removing";
+    case ObjectState::reclaiming:
+      return "reclaiming";
+    case ObjectState::undefined:
+      return "undefined";
   }
   return "undefined";
 }
 
 const ParticipantSnapshot* SegmentSnapshot::participant(std::uint32_t id) const {
-  const auto found = std::find_if(participants.begin(), participants.end(), [&](const auto& p) { return p.id == id; });
+  const auto found =
+      std::find_if(participants.begin(), participants.end(), [&](const auto& p) { return p.id == id; });
   return found == participants.end() ? nullptr : &*found;
 }
 
@@ -122,24 +136,28 @@ const ObjectSnapshot* SegmentSnapshot::queue(const std::string& queue_name) cons
 }
 
 Result<SegmentSnapshot> inspect_segment(const std::string& name, const InspectOptions& options) {
-  if (Status checked = base::check_name(name, base::kSegmentNameMax, "segment"); !checked) return checked.error();
+  if (Status checked = base::check_name(name, base::kSegmentNameMax, "segment"); !checked)
+    return checked.error();
   const std::string file_name = os::kSegmentPrefix + name;
   const std::string path = std::string(os::kShmDirectory) + "/" + file_name;
   for (int attempt = 0;; ++attempt) {
     const Result<struct stat> file = look_at(path);
     if (!file && file.error().code() == ErrorCode::not_found)
-      return Error(ErrorCode::not_found, "there is no segment \"" + name + "\" (shmq-stat list shows what there is)");
+      return Error(ErrorCode::not_found,
+                   "there is no segment \"" + name + "\" (shmq-stat list shows what there is)");
     if (!file) return file.error();
     const Result<os::Mapping> mapping = os::map_existing(file_name, os::Access::read_only);
     if (!mapping) return mapping.error();
-    const Result<os::LivenessLock> lock = os::LivenessLock::open(file_name, mapping->file(), os::Access::read_only);
+    const Result<os::LivenessLock> lock =
+        os::LivenessLock::open(file_name, mapping->file(), os::Access::read_only);
     const bool same = mapping->file() == os::FileId{file->st_dev, file->st_ino};
     if (!lock || !same) {
       // The name stood for another segment a moment ago: a remove and a create went by.
       if (attempt < kAttempts && (!same || lock.error().code() == ErrorCode::not_found)) continue;
       return lock ? Error(ErrorCode::busy, path + " is replaced all the time") : lock.error();
     }
-    Result<SegmentSnapshot> snapshot = take_snapshot(*mapping, *file, &*lock, "segment \"" + name + "\"", options);
+    Result<SegmentSnapshot> snapshot =
+        take_snapshot(*mapping, *file, &*lock, "segment \"" + name + "\"", options);
     if (snapshot) {
       snapshot->name = name;
       snapshot->path = path;
@@ -157,10 +175,12 @@ Result<SegmentSnapshot> inspect_copy(const std::string& path, const InspectOptio
   const std::string directory = std::string(os::kShmDirectory) + "/";
   os::LivenessLock lock;
   if (path.starts_with(directory)) {
-    Result<os::LivenessLock> opened = os::LivenessLock::open(path.substr(directory.size()), mapping->file(), os::Access::read_only);
+    Result<os::LivenessLock> opened =
+        os::LivenessLock::open(path.substr(directory.size()), mapping->file(), os::Access::read_only);
     if (opened) lock = std::move(*opened);
   }
-  Result<SegmentSnapshot> snapshot = take_snapshot(*mapping, *file, lock.is_open() ? &lock : nullptr, path, options);
+  Result<SegmentSnapshot> snapshot =
+      take_snapshot(*mapping, *file, lock.is_open() ? &lock : nullptr, path, options);
   if (!snapshot) return snapshot;
   snapshot->path = path;
   if (!lock.is_open()) snapshot->copy = true;

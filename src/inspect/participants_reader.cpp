@@ -11,21 +11,26 @@ namespace {
 
 /// What take_row() writes: the row's own number, and the incarnation that goes with the epoch.
 bool plausible(std::uint32_t index, std::uint64_t word) {
-  return layout::word_state(word) <= static_cast<std::uint8_t>(RowState::swept) && layout::owner_of(word) == index + 1 &&
+  return layout::word_state(word) <= static_cast<std::uint8_t>(RowState::swept) &&
+         layout::owner_of(word) == index + 1 &&
          layout::word_incarnation(word) == (layout::word_epoch(word) & 0xff);
 }
 
 /// The lock first, then the row once more: it must still be the one whose lock we asked for.
 ParticipantState state_of(const Source& source, std::uint32_t index, std::uint64_t& word) {
   for (int attempt = 0; attempt < 8; ++attempt) {
-    if (core::row_state(word) == RowState::free) return ParticipantState::undefined;  // left meanwhile: the caller drops it
+    if (core::row_state(word) == RowState::free)
+      return ParticipantState::undefined;  // left meanwhile: the caller drops it
     if (!plausible(index, word)) return ParticipantState::undefined;
     if (source.lock == nullptr) return ParticipantState::unknown_copy;
     if (core::row_state(word) == RowState::swept) return ParticipantState::dead;
     switch (source.lock->state(index)) {
-      case os::LockState::inaccessible: return ParticipantState::inaccessible;
-      case os::LockState::held: return ParticipantState::alive;
-      case os::LockState::not_held: break;
+      case os::LockState::inaccessible:
+        return ParticipantState::inaccessible;
+      case os::LockState::held:
+        return ParticipantState::alive;
+      case os::LockState::not_held:
+        break;
     }
     const std::uint64_t again = source.view.row(index).word.load(std::memory_order_acquire);
     if (again == word) return ParticipantState::dead;

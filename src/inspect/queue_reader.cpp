@@ -5,6 +5,7 @@
 #include "objects/queue_object.hpp"
 #include "shmq/core/event.hpp"
 #include "shmq/layout/position.hpp"
+#include "shmq/base/fence.hpp"
 
 namespace shmq::inspect {
 
@@ -31,7 +32,8 @@ class QueueReader {
         ring_(ring),
         shape_(shape),
         header_(*source.view.at<layout::QueueHeader>(space.offset)),
-        users_(source.view.at<layout::QueueUser>(space.offset + objects::places_of(shape, source.view.geometry().rows).users)) {}
+        users_(source.view.at<layout::QueueUser>(
+            space.offset + objects::places_of(shape, source.view.geometry().rows).users)) {}
 
   QueueSnapshot read(Findings& findings) {
     read_header();
@@ -41,7 +43,8 @@ class QueueReader {
     const std::uint64_t tail_position = layout::ring_position(tail);
     const std::uint64_t head_position = layout::ring_position(head);
     const std::int64_t depth = layout::position_diff(tail_position, head_position);
-    seen_.depth = static_cast<std::uint64_t>(std::clamp<std::int64_t>(depth, 0, static_cast<std::int64_t>(seen_.capacity)));
+    seen_.depth = static_cast<std::uint64_t>(
+        std::clamp<std::int64_t>(depth, 0, static_cast<std::int64_t>(seen_.capacity)));
     seen_.closed = tail & layout::kRingClosed;
     seen_.removed = (tail | head) & layout::kRingRemoved;
     seen_.tail_position = layout::widen(tail_position, header_.position_base.load(std::memory_order_relaxed));
@@ -92,8 +95,8 @@ class QueueReader {
     share.oldest_is_its_latest = latest;
   }
 
-  /// The last lap below head. The trail is read before the slot: a note that was overwritten meanwhile spoke of a slot
-  /// that had moved on before, which the slot then shows (invariant I4 in mpmc_ring.hpp).
+  /// The last lap below head. The trail is read before the slot: a note that was overwritten meanwhile spoke
+  /// of a slot that had moved on before, which the slot then shows (invariant I4 in mpmc_ring.hpp).
   void look_at_taken(Findings& findings) {
     Shares shares;
     Shares rereaders;
@@ -122,9 +125,11 @@ class QueueReader {
                            });
     for (const auto& [owner, reread] : rereaders) {
       Share& share = shares[owner];
-      // When it took this one, before or after the others, is not known; where there are no others, it is all it has.
+      // When it took this one, before or after the others, is not known; where there are no others, it is all
+      // it has.
       const bool alone = share.owned == 0 && reread.held == 1;
-      if (share.held == 0 || layout::position_diff(reread.oldest, share.oldest) < 0) share.oldest = reread.oldest;
+      if (share.held == 0 || layout::position_diff(reread.oldest, share.oldest) < 0)
+        share.oldest = reread.oldest;
       share.held += reread.held;
       share.reread = reread.held;
       share.oldest_is_its_latest = alone;
@@ -141,7 +146,8 @@ class QueueReader {
                              Share& share = shares[owner];
                              const bool latest = ++share.owned == 1;
                              const std::uint64_t word = word_at(position);
-                             if (word == ring_.free_word(layout::position_add(position, ring_.capacity()))) ++slots.free;
+                             if (word == ring_.free_word(layout::position_add(position, ring_.capacity())))
+                               ++slots.free;
                              if (layout::position_diff(position, head) < 0) return;  // seen above
                              if (word == ring_.free_word(position)) {
                                ++slots.writing;
@@ -156,18 +162,24 @@ class QueueReader {
     add_holds(HoldSnapshot::Kind::writing, shares);
   }
 
-  /// The block of a message, where its payload is in one. Counts only if the slot did not go on while it was read.
+  /// The block of a message, where its payload is in one. Counts only if the slot did not go on while it was
+  /// read.
   void note_reference(std::uint64_t position, std::uint64_t word, Findings& findings) {
     const layout::SlotHeader& slot = ring_.memory().slot_header(ring_.index_of(position));
-    if (!(layout::descriptor_length(slot.descriptor.load(std::memory_order_relaxed)) & layout::kLengthInBlock)) return;
-    const auto* payload = reinterpret_cast<const std::byte*>(&slot) + layout::slot_payload_offset(shape_.flags);
-    const std::uint64_t reference = reinterpret_cast<const layout::Word*>(payload)->load(std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_acquire);
+    if (!(layout::descriptor_length(slot.descriptor.load(std::memory_order_relaxed)) &
+          layout::kLengthInBlock))
+      return;
+    const auto* payload =
+        reinterpret_cast<const std::byte*>(&slot) + layout::slot_payload_offset(shape_.flags);
+    const std::uint64_t reference =
+        reinterpret_cast<const layout::Word*>(payload)->load(std::memory_order_relaxed);
+    base::fence(std::memory_order_acquire);
     if (slot.word.load(std::memory_order_relaxed) == word) findings.references.push_back(reference);
   }
 
   const ParticipantSnapshot* participant(std::uint32_t id) const {
-    const auto found = std::find_if(participants_.begin(), participants_.end(), [&](const auto& p) { return p.id == id; });
+    const auto found =
+        std::find_if(participants_.begin(), participants_.end(), [&](const auto& p) { return p.id == id; });
     return found == participants_.end() ? nullptr : &*found;
   }
 
@@ -189,12 +201,14 @@ class QueueReader {
     if (source_.lock == nullptr) return;  // the clocks of a copy stood still, or belong to another machine
     const ParticipantSnapshot* holder = participant(hold.participant);
     if (holder == nullptr || holder->joining) return;
-    // The row may have had another participant before, whose notes are still there: they are older than the attachment.
-    const std::int64_t attached_ago = std::max<std::int64_t>(0, source_.now_realtime_ns - holder->attached_ns);
+    // The row may have had another participant before, whose notes are still there: they are older than the
+    // attachment.
+    const std::int64_t attached_ago =
+        std::max<std::int64_t>(0, source_.now_realtime_ns - holder->attached_ns);
     hold.at_most_ns = attached_ago;
     const layout::QueueUser& user = users_[hold.participant - 1];
-    const std::int64_t noted_ns =
-        (hold.kind == HoldSnapshot::Kind::writing ? user.claimed_ns : user.taken_ns).load(std::memory_order_relaxed);
+    const std::int64_t noted_ns = (hold.kind == HoldSnapshot::Kind::writing ? user.claimed_ns : user.taken_ns)
+                                      .load(std::memory_order_relaxed);
     if (noted_ns <= 0 || noted_ns > source_.now_monotonic_ns) return;
     const std::int64_t noted_ago = source_.now_monotonic_ns - noted_ns;
     if (noted_ago > attached_ago) return;
@@ -207,7 +221,8 @@ class QueueReader {
     const std::uint64_t in_hands = slots.reading + slots.rereading + slots.redeliver + taken_tombs_;
     seen_.total_out -= std::min(seen_.total_out, in_hands);
     slots.tombs += taken_tombs_;
-    const std::uint64_t counted = slots.free + slots.writing + slots.ready + slots.tombs + slots.reading + slots.rereading + slots.redeliver;
+    const std::uint64_t counted = slots.free + slots.writing + slots.ready + slots.tombs + slots.reading +
+                                  slots.rereading + slots.redeliver;
     slots.unclear = seen_.capacity - std::min(seen_.capacity, counted);
     std::sort(seen_.holds.begin(), seen_.holds.end(), [&](const HoldSnapshot& a, const HoldSnapshot& b) {
       return since(seen_.tail_position - 2 * seen_.capacity, a.oldest_position) <
@@ -218,9 +233,11 @@ class QueueReader {
   void find_obstacles() {
     for (const HoldSnapshot& hold : seen_.holds) {
       const ObstacleSnapshot here{hold.oldest_position, hold.participant};
-      if (hold.kind == HoldSnapshot::Kind::writing && hold.oldest_position == seen_.head_position && seen_.depth > 0)
+      if (hold.kind == HoldSnapshot::Kind::writing && hold.oldest_position == seen_.head_position &&
+          seen_.depth > 0)
         seen_.consumers_wait_for = here;
-      if (hold.kind == HoldSnapshot::Kind::reading && hold.oldest_position == seen_.tail_position - seen_.capacity)
+      if (hold.kind == HoldSnapshot::Kind::reading &&
+          hold.oldest_position == seen_.tail_position - seen_.capacity)
         seen_.producers_wait_for = here;
     }
   }
@@ -237,8 +254,9 @@ class QueueReader {
 
 }  // namespace
 
-void read_queue(const Source& source, const core::ObjectSpace& space, const std::vector<ParticipantSnapshot>& participants,
-                ObjectSnapshot& object, Findings& findings) {
+void read_queue(const Source& source, const core::ObjectSpace& space,
+                const std::vector<ParticipantSnapshot>& participants, ObjectSnapshot& object,
+                Findings& findings) {
   core::ShmRing ring;
   objects::QueueShape shape;
   if (!objects::ring_of(source.view, space, ring, &shape)) {

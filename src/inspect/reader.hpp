@@ -1,5 +1,5 @@
-// The parts of one look at a segment. Each reader takes a checked, read-only mapping and loads words from it; nothing
-// here may call what stores to shared memory: the mapping is PROT_READ, and a store ends the process.
+// The parts of one look at a segment. Each reader takes a checked, read-only mapping and loads words from it;
+// nothing here may call what stores to shared memory: the mapping is PROT_READ, and a store ends the process.
 #pragma once
 
 #include <cstdint>
@@ -26,16 +26,18 @@ std::vector<ParticipantSnapshot> read_participants(const Source& source);
 struct Findings {
   /// The blocks that messages own, as their slots name them.
   core::References references;
-  /// How many slots there can still be: objects of a sound segment do not overlap, so a damaged directory that names one
-  /// large queue a thousand times costs no more than a sound one.
+  /// How many slots there can still be: objects of a sound segment do not overlap, so a damaged directory
+  /// that names one large queue a thousand times costs no more than a sound one.
   std::uint64_t slots_left = 0;
 };
 
 /// Fills `object.queue`, or `object.damaged`.
-void read_queue(const Source& source, const core::ObjectSpace& space, const std::vector<ParticipantSnapshot>& participants,
-                ObjectSnapshot& object, Findings& findings);
+void read_queue(const Source& source, const core::ObjectSpace& space,
+                const std::vector<ParticipantSnapshot>& participants, ObjectSnapshot& object,
+                Findings& findings);
 
-std::vector<ObjectSnapshot> read_objects(const Source& source, const std::vector<ParticipantSnapshot>& participants,
+std::vector<ObjectSnapshot> read_objects(const Source& source,
+                                         const std::vector<ParticipantSnapshot>& participants,
                                          Findings& findings);
 
 /// Also counts what each participant answers for.

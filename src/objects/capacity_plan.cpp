@@ -34,7 +34,8 @@ Result<std::uint64_t> CapacityPlan::size_bytes() const {
 Result<SegmentOptions> CapacityPlan::options() const {
   SegmentOptions planned = options_;
   std::vector<BlockClass> blocks = blocks_;
-  std::sort(blocks.begin(), blocks.end(), [](const BlockClass& a, const BlockClass& b) { return a.bytes < b.bytes; });
+  std::sort(blocks.begin(), blocks.end(),
+            [](const BlockClass& a, const BlockClass& b) { return a.bytes < b.bytes; });
   planned.blocks = blocks;
   std::uint64_t units = 0;
   for (const QueueOptions& queue : queues_) {
@@ -48,11 +49,14 @@ Result<SegmentOptions> CapacityPlan::options() const {
   planned.size_bytes = 0;
   for (int round = 0; round < 64; ++round) {
     const Result<core::Geometry> g = core::lay_out(planned);
-    if (!g && planned.size_bytes > core::fixed_bytes(planned, blocks) + units * layout::kUnitBytes * 2 + (1u << 20)) return g.error();
+    if (!g &&
+        planned.size_bytes > core::fixed_bytes(planned, blocks) + units * layout::kUnitBytes * 2 + (1u << 20))
+      return g.error();
     const std::uint64_t have = g ? g->unit_count : 0;
     if (have >= units) return planned;
     planned.size_bytes += (units - have) * layout::kUnitBytes;
-    planned.size_bytes = std::max(planned.size_bytes, core::fixed_bytes(planned, blocks) + units * layout::kUnitBytes);
+    planned.size_bytes =
+        std::max(planned.size_bytes, core::fixed_bytes(planned, blocks) + units * layout::kUnitBytes);
   }
   return Error(ErrorCode::invalid_argument, "no segment size holds this plan");
 }
@@ -62,7 +66,8 @@ std::string CapacityPlan::text() const {
   const auto add = [&](const std::string& item) { list += (list.empty() ? "" : ", ") + item; };
   for (const QueueOptions& queue : queues_)
     if (const auto shape = objects::shape_of(queue, 0))
-      add(std::to_string(std::uint64_t{1} << shape->capacity_log2) + " slots of " + base::size_text(shape->slot_bytes));
+      add(std::to_string(std::uint64_t{1} << shape->capacity_log2) + " slots of " +
+          base::size_text(shape->slot_bytes));
   for (const BlockClass& c : blocks_) add(std::to_string(c.count) + " blocks of " + base::size_text(c.bytes));
   if (const std::size_t comma = list.rfind(", "); comma != std::string::npos) list.replace(comma, 2, " and ");
   const Result<std::uint64_t> size = size_bytes();

@@ -11,8 +11,8 @@ namespace core {
 
 namespace {
 
-/// One look: what waits for redelivery first, then what is new, then, where it is `thorough`, whether anything can still
-/// come: that reads tail, whose line the producers write with every claim.
+/// One look: what waits for redelivery first, then what is new, then, where it is `thorough`, whether
+/// anything can still come: that reads tail, whose line the producers write with every claim.
 Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken& taken) {
   for (;;) {
     const std::uint64_t sequence = consumer.ring.redelivery_sequence();
@@ -50,13 +50,15 @@ Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* l
     return taken;
   }
   queue.user->empty_waits.fetch_add(1, std::memory_order_relaxed);
-  // After the close only a release or a redelivery can change anything: the end of the stream is heard where space is.
+  // After the close only a release or a redelivery can change anything: the end of the stream is heard where
+  // space is.
   const auto event = [&]() -> EventWord& {
     const bool closed = queue.header->tail.load(std::memory_order_acquire) & layout::kRingClosed;
     return closed ? queue.header->space_event : queue.header->data_event;
   };
   std::int64_t now_ns = 0;
-  taken.outcome = objects::wait_for(*queue.attachment, consumer.wait, *limit, Outcome::empty, event, now_ns, attempt);
+  taken.outcome =
+      objects::wait_for(*queue.attachment, consumer.wait, *limit, Outcome::empty, event, now_ns, attempt);
   if (taken.outcome == Outcome::ok) queue.user->taken_ns.store(now_ns, std::memory_order_relaxed);
   return taken;
 }
@@ -81,7 +83,8 @@ void stamp_take(ConsumerEndpoint& consumer) {
   consumer.queue->user->taken_ns.store(base::monotonic_ns(), std::memory_order_relaxed);
 }
 
-std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::uint64_t position, std::uint32_t bytes) {
+std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::uint64_t position,
+                                         std::uint32_t bytes) {
   const std::span<std::byte> block =
       referenced_bytes(consumer.queue->attachment->view(), consumer.queue->reference(position));
   return block.first(std::min<std::size_t>(bytes, block.size()));
@@ -97,7 +100,9 @@ std::uint64_t descriptor_at(const core::ConsumerEndpoint& consumer, std::uint64_
 
 }  // namespace
 
-std::uint32_t Message::type() const { return consumer_ == nullptr ? 0 : layout::descriptor_type(descriptor_at(*consumer_, position_)); }
+std::uint32_t Message::type() const {
+  return consumer_ == nullptr ? 0 : layout::descriptor_type(descriptor_at(*consumer_, position_));
+}
 
 MessageId Message::id() const {
   if (consumer_ == nullptr) return {};
@@ -116,7 +121,8 @@ std::uint32_t Message::deliveries() const {
 
 bool Message::redelivered() const {
   if (consumer_ == nullptr) return false;
-  return deliveries() > 0 || (layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthRepeat) != 0;
+  return deliveries() > 0 ||
+         (layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthRepeat) != 0;
 }
 
 std::uint32_t Message::producer_pid() const {
@@ -135,8 +141,9 @@ std::uint64_t Message::correlation() const {
 namespace {
 
 /// Hands the block over: a slot there, the block under a new epoch, published there, released here.
-Outcome hand_over(core::ConsumerEndpoint& from, core::ProducerEndpoint& to, std::uint64_t position, std::uint32_t length_flags,
-                  std::uint32_t type, std::uint32_t bytes, MessageId id, std::uint64_t correlation, const Limit& limit) {
+Outcome hand_over(core::ConsumerEndpoint& from, core::ProducerEndpoint& to, std::uint64_t position,
+                  std::uint32_t length_flags, std::uint32_t type, std::uint32_t bytes, MessageId id,
+                  std::uint64_t correlation, const Limit& limit) {
   const core::SegmentView& view = from.queue->attachment->view();
   core::Grant grant = to.ring.try_claim(to.me);
   Outcome outcome = core::outcome_of(grant.status);
@@ -151,7 +158,8 @@ Outcome hand_over(core::ConsumerEndpoint& from, core::ProducerEndpoint& to, std:
   to.queue->origin(grant.position) = {id.generation, id.position};
   if (to.queue->flags & layout::kQueueMetadata) core::write_metadata(to, grant.position, correlation);
   to.queue->slot(grant.position)
-      .descriptor.store(layout::descriptor(bytes | length_flags | layout::kLengthInBlock, type), std::memory_order_relaxed);
+      .descriptor.store(layout::descriptor(bytes | length_flags | layout::kLengthInBlock, type),
+                        std::memory_order_relaxed);
   to.ring.publish(grant.position);
   to.finish(grant.position);
   from.release_slot(position);  // the slot alone: the block is not ours any more
@@ -167,9 +175,11 @@ Outcome Message::forward(Producer<void>& to, const Limit& limit) {
   const MessageId origin = id();
   const std::uint32_t flags = layout::kLengthOrigin | (redelivered() ? layout::kLengthRepeat : 0);
   const auto bytes = static_cast<std::uint32_t>(data_.size());
-  const bool in_block = layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthInBlock;
+  const bool in_block =
+      layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthInBlock;
   if (in_block && producer.queue->attachment == consumer_->queue->attachment) {
-    const Outcome outcome = hand_over(*consumer_, producer, position_, flags, type(), bytes, origin, correlation(), limit);
+    const Outcome outcome =
+        hand_over(*consumer_, producer, position_, flags, type(), bytes, origin, correlation(), limit);
     if (outcome == Outcome::ok) std::exchange(consumer_, nullptr)->give_back();
     return outcome;
   }
@@ -178,7 +188,8 @@ Outcome Message::forward(Producer<void>& to, const Limit& limit) {
   if (bytes + sizeof(layout::Origin) <= producer.queue->payload_room) {
     core::Grant grant = producer.ring.try_claim(producer.me);
     room.outcome = core::outcome_of(grant.status);
-    if (room.outcome != Outcome::ok) grant = core::claim_slow(producer, room.outcome, 1, &limit, room.outcome);
+    if (room.outcome != Outcome::ok)
+      grant = core::claim_slow(producer, room.outcome, 1, &limit, room.outcome);
     room.position = grant.position;
     if (room.outcome == Outcome::ok) room.data = producer.queue->payload(grant.position);
   } else {

@@ -14,7 +14,9 @@ void keep_base_near(QueueHandle& queue, std::uint64_t position) {
   constexpr std::int64_t kSlack = std::int64_t{1} << 40;
   std::uint64_t base = queue.header->position_base.load(std::memory_order_relaxed);
   while (layout::position_diff(position, base & layout::kPositionMask) > kSlack)
-    if (queue.header->position_base.compare_exchange_weak(base, layout::widen(position, base), std::memory_order_relaxed)) return;
+    if (queue.header->position_base.compare_exchange_weak(base, layout::widen(position, base),
+                                                          std::memory_order_relaxed))
+      return;
 }
 
 void stamp_claim(ProducerEndpoint& producer, std::uint64_t position) {
@@ -30,7 +32,8 @@ void write_metadata(ProducerEndpoint& producer, std::uint64_t position, std::uin
   metadata.producer_pid = static_cast<std::uint32_t>(::getpid());
 }
 
-Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, const Limit* limit, Outcome& outcome) {
+Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, const Limit* limit,
+                 Outcome& outcome) {
   outcome = first;
   if (first != Outcome::full) return {};
   QueueHandle& queue = *producer.queue;
@@ -47,8 +50,9 @@ Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, c
   }
   queue.user->full_waits.fetch_add(1, std::memory_order_relaxed);
   std::int64_t now_ns = 0;
-  outcome = objects::wait_for(*queue.attachment, producer.wait, *limit, Outcome::full,
-                              [&]() -> EventWord& { return queue.header->space_event; }, now_ns, attempt);
+  outcome = objects::wait_for(
+      *queue.attachment, producer.wait, *limit, Outcome::full,
+      [&]() -> EventWord& { return queue.header->space_event; }, now_ns, attempt);
   if (outcome == Outcome::ok) queue.user->claimed_ns.store(now_ns, std::memory_order_relaxed);
   return grant;
 }
@@ -56,7 +60,8 @@ Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, c
 namespace {
 
 /// A block of the smallest class that fits, waiting for one where the limit allows.
-std::optional<TakenBlock> block_for(ProducerEndpoint& producer, std::uint64_t bytes, const Limit* limit, Outcome& outcome) {
+std::optional<TakenBlock> block_for(ProducerEndpoint& producer, std::uint64_t bytes, const Limit* limit,
+                                    Outcome& outcome) {
   QueueHandle& queue = *producer.queue;
   const SegmentView& view = queue.attachment->view();
   std::optional<TakenBlock> taken = take_block(view, producer.me, bytes, producer.hints);
@@ -77,8 +82,9 @@ std::optional<TakenBlock> block_for(ProducerEndpoint& producer, std::uint64_t by
   }
   view.header().block_waits.fetch_add(1, std::memory_order_relaxed);
   std::int64_t now_ns = 0;
-  outcome = objects::wait_for(*queue.attachment, producer.wait, *limit, Outcome::no_block,
-                              [&]() -> EventWord& { return view.header().blocks_event; }, now_ns, attempt);
+  outcome = objects::wait_for(
+      *queue.attachment, producer.wait, *limit, Outcome::no_block,
+      [&]() -> EventWord& { return view.header().blocks_event; }, now_ns, attempt);
   return taken;
 }
 
@@ -114,7 +120,8 @@ void abort_claim(ProducerEndpoint& producer, std::uint64_t position, bool in_blo
   const std::uint64_t reference = in_block ? queue.reference(position) : 0;
   producer.ring.abort(position);
   if (in_block)
-    give_back_block(queue.attachment->view(), {layout::reference_index(reference), layout::reference_epoch(reference)});
+    give_back_block(queue.attachment->view(),
+                    {layout::reference_index(reference), layout::reference_epoch(reference)});
   queue.header->tombs.fetch_add(1, std::memory_order_relaxed);
   // Whoever waits behind it can go on.
   notify(queue.header->data_event);
@@ -123,7 +130,8 @@ void abort_claim(ProducerEndpoint& producer, std::uint64_t position, bool in_blo
 }  // namespace core
 
 std::size_t Producer<void>::max_payload() const {
-  const std::uint64_t block = std::min<std::uint64_t>(endpoint_->queue->attachment->view().largest_block(), layout::kPayloadMax);
+  const std::uint64_t block =
+      std::min<std::uint64_t>(endpoint_->queue->attachment->view().largest_block(), layout::kPayloadMax);
   return std::max<std::size_t>(max_inline(), block);
 }
 

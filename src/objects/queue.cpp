@@ -5,6 +5,7 @@
 
 #include "core/blocks.hpp"
 #include "objects/waiter.hpp"
+#include "shmq/base/fence.hpp"
 
 namespace shmq {
 
@@ -27,7 +28,8 @@ Kind* make_endpoint(const std::shared_ptr<core::QueueHandle>& queue, Wait wait) 
 Producer<void> Queue<void>::producer(const ProducerOptions& options) const {
   auto* endpoint = make_endpoint<core::ProducerEndpoint>(handle_, options.wait);
   if (!endpoint->is_detached())
-    core::keep_base_near(*handle_, layout::ring_position(handle_->header->tail.load(std::memory_order_acquire)));
+    core::keep_base_near(*handle_,
+                         layout::ring_position(handle_->header->tail.load(std::memory_order_acquire)));
   return Producer<void>(endpoint);
 }
 
@@ -42,7 +44,9 @@ std::uint64_t Queue<void>::depth() const {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, layout::position_diff(tail, head)));
 }
 
-bool Queue<void>::closed() const { return handle_->header->tail.load(std::memory_order_acquire) & layout::kRingClosed; }
+bool Queue<void>::closed() const {
+  return handle_->header->tail.load(std::memory_order_acquire) & layout::kRingClosed;
+}
 
 void Queue<void>::close() {
   if (handle_->attachment->detached()) return;
@@ -60,7 +64,8 @@ std::uint64_t Queue<void>::purge() {
     const std::uint64_t head = layout::ring_position(handle_->header->head.load(std::memory_order_acquire));
     const std::int64_t left = layout::position_diff(end, head);
     if (left <= 0) break;
-    MessageBatch batch = consumer.try_receive_batch(static_cast<std::size_t>(std::min<std::int64_t>(left, 64)));
+    MessageBatch batch =
+        consumer.try_receive_batch(static_cast<std::size_t>(std::min<std::int64_t>(left, 64)));
     if (!batch) break;
     const bool again = batch.only_redelivered();
     while (Message message = batch.pop_front()) {
@@ -99,14 +104,17 @@ std::vector<PeekedMessage> Queue<void>::peek(std::size_t max) const {
     message.type = layout::descriptor_type(descriptor);
     message.redelivered = length & layout::kLengthRepeat;
     message.id = {queue.generation, queue.widen(position)};
-    if (length & layout::kLengthOrigin) message.id = {queue.origin(position).generation, queue.origin(position).position};
+    if (length & layout::kLengthOrigin)
+      message.id = {queue.origin(position).generation, queue.origin(position).position};
     std::span<const std::byte> data{queue.payload(position), queue.payload_room};
-    if (length & layout::kLengthInBlock) data = core::referenced_bytes(queue.attachment->view(), queue.reference(position));
+    if (length & layout::kLengthInBlock)
+      data = core::referenced_bytes(queue.attachment->view(), queue.reference(position));
     data = data.first(std::min<std::size_t>(length & layout::kLengthMask, data.size()));
     message.payload.assign(data.begin(), data.end());
     // Somebody may have taken, released and overwritten it while we copied.
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (slot.word.load(std::memory_order_relaxed) == queue.ring.ready_word(position)) seen.push_back(std::move(message));
+    base::fence(std::memory_order_acquire);
+    if (slot.word.load(std::memory_order_relaxed) == queue.ring.ready_word(position))
+      seen.push_back(std::move(message));
   }
   return seen;
 }

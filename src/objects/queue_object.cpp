@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "core/blocks.hpp"
+#include "shmq/base/fence.hpp"
 
 namespace shmq::objects {
 
@@ -12,22 +13,26 @@ using layout::kFalseSharingBytes;
 
 namespace {
 
-std::uint64_t line_up(std::uint64_t offset) { return (offset + kFalseSharingBytes - 1) / kFalseSharingBytes * kFalseSharingBytes; }
+std::uint64_t line_up(std::uint64_t offset) {
+  return (offset + kFalseSharingBytes - 1) / kFalseSharingBytes * kFalseSharingBytes;
+}
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
 std::uint32_t default_slot_bytes(std::uint32_t flags, std::uint32_t element_bytes) {
   const std::uint32_t least = flags & layout::kQueueMetadata ? 128 : 64;
   const std::uint64_t whole = std::uint64_t{layout::slot_payload_offset(flags)} + element_bytes;
-  // Larger elements go into blocks: a slot that carries them inline makes every lap of the ring that much longer.
+  // Larger elements go into blocks: a slot that carries them inline makes every lap of the ring that much
+  // longer.
   return whole <= 8192 ? std::max(least, static_cast<std::uint32_t>(std::bit_ceil(whole))) : least;
 }
 
-core::ShmRing make_ring(const core::SegmentView& view, std::uint64_t offset, const QueueShape& shape, const QueuePlaces& places) {
-  return core::ShmRing(core::ShmRingMemory(view.at<layout::QueueHeader>(offset), shape.capacity_log2, shape.slot_bytes,
-                                           view.at<layout::Word>(offset + places.producer_trail),
-                                           view.at<layout::Word>(offset + places.consumer_trail),
-                                           view.at<std::byte>(offset + places.slots)));
+core::ShmRing make_ring(const core::SegmentView& view, std::uint64_t offset, const QueueShape& shape,
+                        const QueuePlaces& places) {
+  return core::ShmRing(core::ShmRingMemory(
+      view.at<layout::QueueHeader>(offset), shape.capacity_log2, shape.slot_bytes,
+      view.at<layout::Word>(offset + places.producer_trail),
+      view.at<layout::Word>(offset + places.consumer_trail), view.at<std::byte>(offset + places.slots)));
 }
 
 void initialise(const core::SegmentView& view, const core::ObjectSpace& space, const QueueShape& shape,
@@ -66,7 +71,8 @@ void initialise(const core::SegmentView& view, const core::ObjectSpace& space, c
   h.magic = layout::kQueueMagic;
 }
 
-Result<std::shared_ptr<core::QueueHandle>> handle_of(std::shared_ptr<core::Attachment> attachment, const std::string& name,
+Result<std::shared_ptr<core::QueueHandle>> handle_of(std::shared_ptr<core::Attachment> attachment,
+                                                     const std::string& name,
                                                      const core::PinnedObject& object) {
   auto handle = std::make_shared<core::QueueHandle>();
   const core::SegmentView& view = attachment->view();
@@ -99,23 +105,29 @@ std::string difference(const QueueShape& is, const QueueShape& asked) {
   const auto differs = [&](const std::string& what, const std::string& a, const std::string& b) {
     if (a != b) text += (text.empty() ? "" : ", ") + what + " is " + a + ", not " + b;
   };
-  differs("capacity", number(std::uint64_t{1} << is.capacity_log2), number(std::uint64_t{1} << asked.capacity_log2));
+  differs("capacity", number(std::uint64_t{1} << is.capacity_log2),
+          number(std::uint64_t{1} << asked.capacity_log2));
   differs("slot size", number(is.slot_bytes) + " B", number(asked.slot_bytes) + " B");
-  differs("on_full", is.on_full == OnFull::block ? "block" : "reject", asked.on_full == OnFull::block ? "block" : "reject");
-  differs("metadata", is.flags & layout::kQueueMetadata ? "kept" : "not kept", asked.flags & layout::kQueueMetadata ? "kept" : "not kept");
+  differs("on_full", is.on_full == OnFull::block ? "block" : "reject",
+          asked.on_full == OnFull::block ? "block" : "reject");
+  differs("metadata", is.flags & layout::kQueueMetadata ? "kept" : "not kept",
+          asked.flags & layout::kQueueMetadata ? "kept" : "not kept");
   if (is.element_bytes != 0 && asked.element_bytes != 0)
     differs("the element's size", number(is.element_bytes) + " B", number(asked.element_bytes) + " B");
   return text;
 }
 
-core::Fate fate_of(core::Attachment& by, core::ShmRing& ring, std::uint32_t flags, std::uint64_t index, std::uint32_t dead) {
+core::Fate fate_of(core::Attachment& by, core::ShmRing& ring, std::uint32_t flags, std::uint64_t index,
+                   std::uint32_t dead) {
   const layout::SlotHeader& slot = ring.memory().slot_header(index);
   if (!(layout::descriptor_length(slot.descriptor.load(std::memory_order_relaxed)) & layout::kLengthInBlock))
     return core::Fate::redeliver;
   std::uint64_t reference = 0;
-  std::memcpy(&reference, reinterpret_cast<const std::byte*>(&slot) + layout::slot_payload_offset(flags), sizeof reference);
-  return core::settle_reference(by, reference, dead) == core::ReferenceFate::deliver_again ? core::Fate::redeliver
-                                                                                          : core::Fate::complete;
+  std::memcpy(&reference, reinterpret_cast<const std::byte*>(&slot) + layout::slot_payload_offset(flags),
+              sizeof reference);
+  return core::settle_reference(by, reference, dead) == core::ReferenceFate::deliver_again
+             ? core::Fate::redeliver
+             : core::Fate::complete;
 }
 
 void sweep(core::Attachment& by, const core::ObjectSpace& space, std::uint32_t dead, core::Repairs& repairs) {
@@ -159,12 +171,13 @@ void references(const core::SegmentView& view, const core::ObjectSpace& space, c
     for (;;) {
       const std::uint64_t word = slot.word.load(std::memory_order_acquire);
       const layout::SlotState state = layout::slot_state(word);
-      if (state != layout::SlotState::ready && state != layout::SlotState::redeliver && state != layout::SlotState::reading) break;
+      if (state != layout::SlotState::ready && state != layout::SlotState::redeliver &&
+          state != layout::SlotState::reading)
+        break;
       const std::uint64_t descriptor = slot.descriptor.load(std::memory_order_relaxed);
       const auto* payload = reinterpret_cast<const std::byte*>(&slot) + layout::slot_payload_offset(shape.flags);
-      const std::uint64_t reference =
-          std::atomic_ref<std::uint64_t>(*reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(payload))).load(std::memory_order_relaxed);
-      std::atomic_thread_fence(std::memory_order_acquire);
+      const std::uint64_t reference = base::load_racing(*reinterpret_cast<const std::uint64_t*>(payload));
+      base::fence(std::memory_order_acquire);
       if (slot.word.load(std::memory_order_relaxed) != word) continue;  // the slot went on meanwhile
       if (layout::descriptor_length(descriptor) & layout::kLengthInBlock) into.push_back(reference);
       break;
@@ -175,20 +188,26 @@ void references(const core::SegmentView& view, const core::ObjectSpace& space, c
 }  // namespace
 
 Result<QueueShape> shape_of(const QueueOptions& options, std::uint32_t element_bytes) {
-  const auto refuse = [](const std::string& why) { return Error(ErrorCode::invalid_argument, "a queue's " + why); };
+  const auto refuse = [](const std::string& why) {
+    return Error(ErrorCode::invalid_argument, "a queue's " + why);
+  };
   constexpr std::uint64_t kMost = std::uint64_t{1} << layout::kCapacityLog2Max;
   QueueShape shape;
   if (options.capacity < 1 || options.capacity > kMost)
     return refuse("capacity is " + number(options.capacity) + "; it must be 1 to " + number(kMost));
-  shape.capacity_log2 = std::max(layout::kCapacityLog2Min, static_cast<unsigned>(std::bit_width(std::bit_ceil(options.capacity)) - 1));
+  shape.capacity_log2 = std::max(layout::kCapacityLog2Min,
+                                 static_cast<unsigned>(std::bit_width(std::bit_ceil(options.capacity)) - 1));
   shape.flags = options.metadata ? layout::kQueueMetadata : 0;
   shape.on_full = options.on_full;
   shape.element_bytes = element_bytes;
-  shape.slot_bytes = options.slot_bytes != 0 ? options.slot_bytes : default_slot_bytes(shape.flags, element_bytes);
+  shape.slot_bytes =
+      options.slot_bytes != 0 ? options.slot_bytes : default_slot_bytes(shape.flags, element_bytes);
   const std::uint32_t least = options.metadata ? 128 : layout::kSlotBytesMin;
-  if (shape.slot_bytes < least || shape.slot_bytes > layout::kSlotBytesMax || !std::has_single_bit(shape.slot_bytes))
-    return refuse("slot size is " + number(shape.slot_bytes) + " B; it must be a power of two from " + number(least) +
-                  (options.metadata ? " (with metadata)" : "") + " to " + number(layout::kSlotBytesMax));
+  if (shape.slot_bytes < least || shape.slot_bytes > layout::kSlotBytesMax ||
+      !std::has_single_bit(shape.slot_bytes))
+    return refuse("slot size is " + number(shape.slot_bytes) + " B; it must be a power of two from " +
+                  number(least) + (options.metadata ? " (with metadata)" : "") + " to " +
+                  number(layout::kSlotBytesMax));
   return shape;
 }
 
@@ -203,49 +222,62 @@ QueuePlaces places_of(const QueueShape& shape, std::uint32_t rows) {
   return places;
 }
 
-bool ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core::ShmRing& ring, QueueShape* shape_out) {
+bool ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core::ShmRing& ring,
+             QueueShape* shape_out) {
   if (space.size_bytes < sizeof(layout::QueueHeader)) return false;
   const auto& h = *view.at<layout::QueueHeader>(space.offset);
   QueueShape shape{h.capacity_log2, h.slot_bytes, h.flags, static_cast<OnFull>(h.on_full), h.element_bytes};
   // From here on only the copies are used: the header may be hostile, and may change.
   if (h.magic != layout::kQueueMagic || h.generation != space.generation) return false;
-  if (shape.capacity_log2 < layout::kCapacityLog2Min || shape.capacity_log2 > layout::kCapacityLog2Max) return false;
-  if (shape.slot_bytes < layout::kSlotBytesMin || shape.slot_bytes > layout::kSlotBytesMax || !std::has_single_bit(shape.slot_bytes)) return false;
-  if ((shape.flags & ~layout::kQueueMetadata) != 0 || (shape.flags != 0 && shape.slot_bytes < 128)) return false;
+  if (shape.capacity_log2 < layout::kCapacityLog2Min || shape.capacity_log2 > layout::kCapacityLog2Max)
+    return false;
+  if (shape.slot_bytes < layout::kSlotBytesMin || shape.slot_bytes > layout::kSlotBytesMax ||
+      !std::has_single_bit(shape.slot_bytes))
+    return false;
+  if ((shape.flags & ~layout::kQueueMetadata) != 0 || (shape.flags != 0 && shape.slot_bytes < 128))
+    return false;
   if (shape.on_full != OnFull::block && shape.on_full != OnFull::reject) return false;
   const QueuePlaces places = places_of(shape, view.geometry().rows);
-  if (places.size_bytes > space.size_bytes || h.rows != view.geometry().rows || h.slots_offset != places.slots ||
-      h.producer_trail_offset != places.producer_trail || h.consumer_trail_offset != places.consumer_trail)
+  if (places.size_bytes > space.size_bytes || h.rows != view.geometry().rows ||
+      h.slots_offset != places.slots || h.producer_trail_offset != places.producer_trail ||
+      h.consumer_trail_offset != places.consumer_trail)
     return false;
   ring = make_ring(view, space.offset, shape, places);
   if (shape_out != nullptr) *shape_out = shape;
   return true;
 }
 
-Result<std::shared_ptr<core::QueueHandle>> open_queue(std::shared_ptr<core::Attachment> attachment, const std::string& name,
-                                                      std::uint32_t element_bytes) {
+Result<std::shared_ptr<core::QueueHandle>> open_queue(std::shared_ptr<core::Attachment> attachment,
+                                                      const std::string& name, std::uint32_t element_bytes) {
   Result<core::PinnedObject> found = core::Directory(*attachment).open(name, "queue");
   if (!found) return found.error();
   Result<std::shared_ptr<core::QueueHandle>> handle = handle_of(attachment, name, *found);
   if (!handle || element_bytes == 0) return handle;
   const std::uint32_t is = (*handle)->header->element_bytes;
   if (is != 0 && is != element_bytes)
-    return Error(ErrorCode::different, "queue \"" + name + "\" carries elements of " + number(is) + " B, not of " + number(element_bytes) +
+    return Error(ErrorCode::different, "queue \"" + name + "\" carries elements of " + number(is) +
+                                           " B, not of " + number(element_bytes) +
                                            " B: sender and receiver must be built with the same type");
   return handle;
 }
 
-Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::Attachment> attachment, const std::string& name,
-                                                         const QueueShape& shape, std::uint64_t start_position) {
+Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::Attachment> attachment,
+                                                         const std::string& name, const QueueShape& shape,
+                                                         std::uint64_t start_position) {
   core::Directory directory(*attachment);
   for (int attempt = 0;; ++attempt) {
     Result<core::PinnedObject> object = directory.open(name, "queue");
     if (!object && object.error().code() == ErrorCode::not_found) {
-      core::NewObject fresh{name, layout::ObjectKind::mpmc_queue, places_of(shape, attachment->view().geometry().rows).size_bytes,
-                            [&](const core::ObjectSpace& space) { initialise(attachment->view(), space, shape, start_position); }};
+      core::NewObject fresh{name, layout::ObjectKind::mpmc_queue,
+                            places_of(shape, attachment->view().geometry().rows).size_bytes,
+                            [&](const core::ObjectSpace& space) {
+                              initialise(attachment->view(), space, shape, start_position);
+                            }};
       object = directory.create(fresh, "queue");
-      // Somebody was faster: then it is there to be opened. Or it went again at once: then there is room for ours.
-      const bool again = !object && (object.error().code() == ErrorCode::already_exists || object.error().code() == ErrorCode::removed);
+      // Somebody was faster: then it is there to be opened. Or it went again at once: then there is room for
+      // ours.
+      const bool again = !object && (object.error().code() == ErrorCode::already_exists ||
+                                     object.error().code() == ErrorCode::removed);
       if (again && attempt < 100) continue;
     }
     if (!object) return object.error();
@@ -255,8 +287,9 @@ Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::A
     Result<std::shared_ptr<core::QueueHandle>> handle = handle_of(attachment, name, *object);
     if (!handle || !sound) return handle;
     if (const std::string text = difference(is, shape); !text.empty())
-      return Error(ErrorCode::different, "queue \"" + name + "\" in segment \"" + attachment->name() + "\" was declared differently: its " +
-                                             text + "; declare it the same way, or remove it first");
+      return Error(ErrorCode::different, "queue \"" + name + "\" in segment \"" + attachment->name() +
+                                             "\" was declared differently: its " + text +
+                                             "; declare it the same way, or remove it first");
     return handle;
   }
 }

@@ -1,5 +1,5 @@
-// An mpmc queue as an object of a segment: how much space it takes, how it is initialised, opened and checked, and what
-// the reaper does with it.
+// An mpmc queue as an object of a segment: how much space it takes, how it is initialised, opened and
+// checked, and what the reaper does with it.
 #pragma once
 
 #include <cstdint>

@@ -31,7 +31,8 @@ std::string difference(const core::Geometry& is, const core::Geometry& asked, bo
 
 }  // namespace
 
-Result<Segment> Segment::create(const std::string& name, const SegmentOptions& options, const AttachOptions& attach) {
+Result<Segment> Segment::create(const std::string& name, const SegmentOptions& options,
+                                const AttachOptions& attach) {
   auto attachment = core::Attachment::create(name, options, attach);
   if (!attachment) return attachment.error();
   return Segment(std::move(*attachment));
@@ -43,13 +44,15 @@ Result<Segment> Segment::open(const std::string& name, const AttachOptions& atta
   return Segment(std::move(*attachment));
 }
 
-Result<Segment> Segment::open_or_create(const std::string& name, const SegmentOptions& options, const AttachOptions& attach) {
+Result<Segment> Segment::open_or_create(const std::string& name, const SegmentOptions& options,
+                                        const AttachOptions& attach) {
   const Result<core::Geometry> asked = core::lay_out(options);
   if (!asked) return asked.error();
   for (int attempt = 0;; ++attempt) {
     Result<Segment> opened = open(name, attach);
     if (opened) {
-      const std::string text = difference(opened->attachment_->view().geometry(), *asked, options.blocks.has_value());
+      const std::string text =
+          difference(opened->attachment_->view().geometry(), *asked, options.blocks.has_value());
       if (text.empty()) return opened;
       return Error(ErrorCode::different, "segment \"" + name + "\" was created differently: its " + text +
                                              "; ask for the same, or remove it first (shmq rm " + name + ")");
@@ -78,14 +81,17 @@ namespace {
 
 std::optional<Error> unusable(const core::Attachment& attachment) {
   if (attachment.detached())
-    return Error(ErrorCode::detached, "segment \"" + attachment.name() + "\" was opened before a fork(): open it again in the child");
-  if (attachment.view().removed()) return Error(ErrorCode::removed, "segment \"" + attachment.name() + "\" was removed");
+    return Error(ErrorCode::detached, "segment \"" + attachment.name() +
+                                          "\" was opened before a fork(): open it again in the child");
+  if (attachment.view().removed())
+    return Error(ErrorCode::removed, "segment \"" + attachment.name() + "\" was removed");
   return std::nullopt;
 }
 
 }  // namespace
 
-Result<Queue<void>> Segment::declare(const std::string& name, QueueOptions options, std::uint32_t element_bytes) {
+Result<Queue<void>> Segment::declare(const std::string& name, QueueOptions options,
+                                     std::uint32_t element_bytes) {
   if (auto error = unusable(*attachment_)) return *error;
   const Result<objects::QueueShape> shape = objects::shape_of(options, element_bytes);
   if (!shape) return shape.error();
@@ -101,7 +107,9 @@ Result<Queue<void>> Segment::open_elements(const std::string& name, std::uint32_
   return Queue<void>(std::move(*handle));
 }
 
-Result<Queue<void>> Segment::queue(const std::string& name, const QueueOptions& options) { return declare(name, options, 0); }
+Result<Queue<void>> Segment::queue(const std::string& name, const QueueOptions& options) {
+  return declare(name, options, 0);
+}
 Result<Queue<void>> Segment::open_queue(const std::string& name) { return open_elements(name, 0); }
 
 Status Segment::remove_queue(const std::string& name) {
@@ -114,7 +122,8 @@ std::vector<std::string> Segment::queues() const {
   if (attachment_->detached()) return names;
   core::Directory(*attachment_).for_each([&](const core::ObjectSpace& space, layout::ObjectKind) {
     const layout::DirectoryEntry& entry = attachment_->view().entry(space.entry);
-    if (static_cast<layout::EntryState>(layout::word_state(entry.word.load(std::memory_order_acquire))) == layout::EntryState::live)
+    if (static_cast<layout::EntryState>(layout::word_state(entry.word.load(std::memory_order_acquire))) ==
+        layout::EntryState::live)
       names.push_back(entry.name.get());
   });
   return names;

@@ -20,8 +20,8 @@ namespace shmq::objects {
 /// About what a sleep and a wake cost together: spinning for longer than that is dearer than sleeping.
 inline constexpr std::int64_t kSpinNs = 20'000;
 
-/// What only waiting calls have the time for. The dead are looked for once a slice; a segment that was removed by
-/// somebody who did not live to say so is noticed here.
+/// What only waiting calls have the time for. The dead are looked for once a slice; a segment that was
+/// removed by somebody who did not live to say so is noticed here.
 inline void housekeeping(core::Attachment& attachment, std::int64_t now_ns) {
   attachment.reap_now_and_then(now_ns);
   if (attachment.view().removed()) core::mark_objects_removed(attachment.view());
@@ -33,9 +33,10 @@ inline void housekeeping_of_a_try(core::Attachment& attachment) {
   housekeeping(attachment, base::clock_ns(CLOCK_MONOTONIC_COARSE));
 }
 
-/// Calls `attempt(thorough)` until it returns something else than `not_yet`, or the limit ends the wait. Most looks while
-/// spinning are not thorough: they should touch no line that the other side writes, except the one that is waited for.
-/// `event()` names the word to sleep on; it is asked before each sleep. `now_ns` is left at the last reading of the clock.
+/// Calls `attempt(thorough)` until it returns something else than `not_yet`, or the limit ends the wait. Most
+/// looks while spinning are not thorough: they should touch no line that the other side writes, except the
+/// one that is waited for. `event()` names the word to sleep on; it is asked before each sleep. `now_ns` is
+/// left at the last reading of the clock.
 template <class Event, class Attempt>
 Outcome wait_for(core::Attachment& attachment, Wait how, const Limit& limit, Outcome not_yet, Event&& event,
                  std::int64_t& now_ns, Attempt&& attempt) {

@@ -27,9 +27,6 @@ bool membarrier_available() {
   return available;
 }
 
-void membarrier_all() {
-  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0)
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-}
+bool membarrier_all() { return ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0; }
 
 }  // namespace shmq::os

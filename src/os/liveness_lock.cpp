@@ -27,7 +27,8 @@ struct flock lock_of(std::uint32_t row, short type) {
 
 }  // namespace
 
-LivenessLock::LivenessLock(LivenessLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+LivenessLock::LivenessLock(LivenessLock&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 LivenessLock& LivenessLock::operator=(LivenessLock&& other) noexcept {
   if (this != &other) {
@@ -42,7 +43,8 @@ LivenessLock::~LivenessLock() { close(); }
 Result<LivenessLock> LivenessLock::open(const std::string& file_name, FileId expected, Access access) {
   const std::string path = std::string(kShmDirectory) + "/" + file_name;
   LivenessLock lock;
-  lock.descriptor_ = ::open(path.c_str(), (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+  lock.descriptor_ =
+      ::open(path.c_str(), (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
   if (lock.descriptor_ < 0) return base::system_error(errno, "cannot open " + path);
   struct stat status {};
   if (::fstat(lock.descriptor_, &status) != 0) return base::system_error(errno, "cannot look at " + path);

@@ -1,9 +1,11 @@
-// Who is alive, asked of the kernel. Each participant holds an open-file-description write lock on one byte of the
-// segment's file, through a descriptor of its own; the kernel drops the lock when the process is gone, however it went.
+// Who is alive, asked of the kernel. Each participant holds an open-file-description write lock on one byte
+// of the segment's file, through a descriptor of its own; the kernel drops the lock when the process is gone,
+// however it went.
 //
-// Not the descriptor that was mapped: a mapping keeps its open file description, and with it the lock, alive after the
-// descriptor is closed. A fork inherits descriptors, and so would keep a dead parent's lock: every lock descriptor is
-// registered, and closed in the child by a pthread_atfork handler (a raw clone() without exec goes past it).
+// Not the descriptor that was mapped: a mapping keeps its open file description, and with it the lock, alive
+// after the descriptor is closed. A fork inherits descriptors, and so would keep a dead parent's lock: every
+// lock descriptor is registered, and closed in the child by a pthread_atfork handler (a raw clone() without
+// exec goes past it).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +27,8 @@ class LivenessLock {
   LivenessLock& operator=(const LivenessLock&) = delete;
   ~LivenessLock();
 
-  /// Opens the file anew and makes sure that it still is `expected`: not_found where the name was replaced meanwhile.
+  /// Opens the file anew and makes sure that it still is `expected`: not_found where the name was replaced
+  /// meanwhile.
   static Result<LivenessLock> open(const std::string& file_name, FileId expected, Access access);
 
   /// Takes the byte of `row`; false while another holds it.

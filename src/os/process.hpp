@@ -1,4 +1,5 @@
-// Facts about this process that people want to see beside its participant row. None of them decides who is alive.
+// Facts about this process that people want to see beside its participant row. None of them decides who is
+// alive.
 #pragma once
 
 #include <array>

@@ -1,8 +1,8 @@
-// One attachment of this process to a segment: the mapping, the participant row, the lock that proves this process
-// alive, and which objects it has open. Shared by every handle; the last handle to go detaches.
+// One attachment of this process to a segment: the mapping, the participant row, the lock that proves this
+// process alive, and which objects it has open. Shared by every handle; the last handle to go detaches.
 //
-// Thread safety: all members may be called from any thread. After fork() the child's copy is `detached`: it touches
-// nothing in shared memory any more, and a new attachment has to be made.
+// Thread safety: all members may be called from any thread. After fork() the child's copy is `detached`: it
+// touches nothing in shared memory any more, and a new attachment has to be made.
 #pragma once
 
 #include <atomic>
@@ -55,17 +55,19 @@ class Attachment {
   /// Whether the participant in row `index`, whose word was just read as `word`, is gone. The kernel says so.
   Liveness liveness(std::uint32_t index, std::uint64_t word) const;
 
-  /// Keeps the space of a directory entry while it is open here. Counted; false where the entry is not `word` any more.
+  /// Keeps the space of a directory entry while it is open here. Counted; false where the entry is not `word`
+  /// any more.
   bool pin(std::uint32_t entry, std::uint64_t word);
   void unpin(std::uint32_t entry);
 
-  /// Sweeps every dead participant. Idempotent, lock-free against other reapers; one thread of this attachment at a
-  /// time (others return at once).
+  /// Sweeps every dead participant. Idempotent, lock-free against other reapers; one thread of this
+  /// attachment at a time (others return at once).
   Repairs reap();
   /// reap(), unless this attachment did so less than a sleep slice ago.
   Repairs reap_now_and_then(std::int64_t now_ns);
 
-  /// In the child of a fork(), called by the pthread_atfork handler: lets go of the lock and marks handles detached.
+  /// In the child of a fork(), called by the pthread_atfork handler: lets go of the lock and marks handles
+  /// detached.
   void fork_child();
 
  private:

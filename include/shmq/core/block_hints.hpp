@@ -7,7 +7,8 @@
 
 namespace shmq::core {
 
-/// The blocks freed last come first, while their lines are warm; nothing is hoarded, since nothing here is owned.
+/// The blocks freed last come first, while their lines are warm; nothing is hoarded, since nothing here is
+/// owned.
 struct BlockHints {
   static constexpr unsigned kRemembered = 8;
   std::uint32_t recent[kRemembered] = {};

@@ -23,7 +23,8 @@ struct ConsumerEndpoint : Endpoint {
     std::uint64_t mask = 0;
     for (std::uint32_t i = 0; i < grant.count; ++i) {
       const std::uint64_t position = layout::position_add(grant.position, i);
-      if (ring.memory().slot(ring.index_of(position)).load(std::memory_order_relaxed) == ring.ready_word(position)) [[likely]]
+      if (ring.memory().slot(ring.index_of(position)).load(std::memory_order_relaxed) ==
+          ring.ready_word(position)) [[likely]]
         mask |= std::uint64_t{1} << i;
       else
         release_slot(position);
@@ -84,7 +85,9 @@ inline Message::Message(core::ConsumerEndpoint* consumer, std::uint64_t position
 inline Message Consumer<void>::message(const core::Taken& taken) {
   if (taken.outcome != Outcome::ok) return Message(taken.outcome);
   endpoint_->borrow();
-  return Message(endpoint_.get(), layout::position_add(taken.position, static_cast<std::uint64_t>(__builtin_ctzll(taken.mask))));
+  return Message(
+      endpoint_.get(),
+      layout::position_add(taken.position, static_cast<std::uint64_t>(__builtin_ctzll(taken.mask))));
 }
 
 inline MessageBatch Consumer<void>::batch(const core::Taken& taken) {
@@ -95,7 +98,9 @@ inline MessageBatch Consumer<void>::batch(const core::Taken& taken) {
 
 inline Message Consumer<void>::receive(const Limit& limit) { return message(take(1, &limit)); }
 inline Message Consumer<void>::try_receive() { return message(take(1, nullptr)); }
-inline MessageBatch Consumer<void>::receive_batch(std::size_t max, const Limit& limit) { return batch(take(max, &limit)); }
+inline MessageBatch Consumer<void>::receive_batch(std::size_t max, const Limit& limit) {
+  return batch(take(max, &limit));
+}
 inline MessageBatch Consumer<void>::try_receive_batch(std::size_t max) { return batch(take(max, nullptr)); }
 
 inline void Message::release() {
@@ -128,7 +133,8 @@ inline Message MessageBatch::pop_front() {
 template <class Read>
 void MessageBatch::for_each(Read&& read) const {
   for (std::uint64_t rest = mask_; rest != 0 && consumer_ != nullptr; rest &= rest - 1) {
-    Message message(consumer_, layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
+    Message message(consumer_,
+                    layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
     read(static_cast<const Message&>(message));
     message.consumer_ = nullptr;  // still the batch's
   }
@@ -136,8 +142,9 @@ void MessageBatch::for_each(Read&& read) const {
 
 inline bool MessageBatch::only_redelivered() const {
   return consumer_ != nullptr && size() == 1 &&
-         layout::slot_state(consumer_->ring.memory().slot(consumer_->ring.index_of(position_)).load(std::memory_order_relaxed)) ==
-             layout::SlotState::reading;
+         layout::slot_state(consumer_->ring.memory()
+                                .slot(consumer_->ring.index_of(position_))
+                                .load(std::memory_order_relaxed)) == layout::SlotState::reading;
 }
 
 inline void MessageBatch::release() {
@@ -155,7 +162,8 @@ inline void MessageBatch::give_back() {
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) {
     for (std::uint64_t rest = mask_; rest != 0; rest &= rest - 1)
-      core::give_message_back(*consumer, layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
+      core::give_message_back(
+          *consumer, layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
   }
   consumer->give_back();
 }

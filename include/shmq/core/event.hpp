@@ -2,21 +2,23 @@
 //
 // An event is one 32-bit futex word: [31:2] sequence | [1] publishers must fence | [0] somebody may sleep.
 //
-// The publisher makes its change and then merely loads the word: no fence, no system call while nobody sleeps. What
-// keeps a sleeper from missing the change is on the sleeper's side: it sets bit 0, makes every running thread execute
-// a full barrier (membarrier), looks again, and only then sleeps. A publisher whose load came before the bit was set
-// has, after that barrier, made its change visible to the second look; any other publisher sees the bit.
-// Where membarrier is refused to a process, that process sets bit 1 in the events it uses, for good, and publishers
-// then fence between the change and the load (the classic form of the same argument).
+// The publisher makes its change and then merely loads the word: no fence, no system call while nobody
+// sleeps. What keeps a sleeper from missing the change is on the sleeper's side: it sets bit 0, makes every
+// running thread execute a full barrier (membarrier), looks again, and only then sleeps. A publisher whose
+// load came before the bit was set has, after that barrier, made its change visible to the second look; any
+// other publisher sees the bit. Where membarrier is refused to a process, that process sets bit 1 in the
+// events it uses, for good, and publishers then fence between the change and the load (the classic form of
+// the same argument).
 //
-// What a kill leaves: a sleeper killed leaves bit 0 and costs one needless wake. A publisher killed between its change
-// and the wake leaves a sleeper asleep: sleepers look again by themselves every kSleepSliceNs, as they do to find dead
-// peers. Nothing else depends on that slice.
+// What a kill leaves: a sleeper killed leaves bit 0 and costs one needless wake. A publisher killed between
+// its change and the wake leaves a sleeper asleep: sleepers look again by themselves every kSleepSliceNs, as
+// they do to find dead peers. Nothing else depends on that slice.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
+#include "shmq/base/fence.hpp"
 #include "shmq/os/futex.hpp"
 
 namespace shmq::core {
@@ -32,7 +34,7 @@ inline constexpr std::int64_t kSleepSliceNs = 20'000'000;
 
 inline void notify_flagged(EventWord& event, std::uint32_t seen) {
   if (seen & kEventFence) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    base::fence(std::memory_order_seq_cst);
     seen = event.load(std::memory_order_relaxed);
   }
   while (seen & kEventWaiting) {
@@ -46,7 +48,8 @@ inline void notify_flagged(EventWord& event, std::uint32_t seen) {
 
 /// To be called after the change that sleepers wait for.
 inline void notify(EventWord& event) {
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler may not move the load before the change
+  std::atomic_signal_fence(
+      std::memory_order_seq_cst);  // the compiler may not move the load before the change
   const std::uint32_t seen = event.load(std::memory_order_relaxed);
   if (seen & (kEventWaiting | kEventFence)) [[unlikely]]
     notify_flagged(event, seen);
@@ -59,13 +62,18 @@ inline void notify_everyone(EventWord& event) {
   os::futex_wake_all(event);
 }
 
-/// Announces a sleeper and returns the value to sleep on. The caller looks at its condition again before it sleeps.
+/// Announces a sleeper and returns the value to sleep on. The caller looks at its condition again before it
+/// sleeps.
 inline std::uint32_t prepare_sleep(EventWord& event) {
   const std::uint32_t seen = event.fetch_or(kEventWaiting, std::memory_order_seq_cst) | kEventWaiting;
   if (seen & kEventFence)
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-  else
-    os::membarrier_all();
+    base::fence(std::memory_order_seq_cst);
+  else if (!os::membarrier_all()) {
+    // Refused by now, although this process could register: a filter came after that. Who publishes at this instant
+    // is seen by the next slice, everybody later fences.
+    event.fetch_or(kEventFence, std::memory_order_seq_cst);
+    return seen | kEventFence;
+  }
   return seen;
 }
 

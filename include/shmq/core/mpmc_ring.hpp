@@ -1,34 +1,40 @@
 // The owner trail: a bounded multi-producer multi-consumer ring whose every claim names its claimer.
 //
-// Who may call     any thread of any attached process; `try_claim`..`publish`/`abort` and `try_take`..`release`/
-//                  `redeliver` pair up in one owner. `sweep_*` is for a reaper that knows the owner to be dead.
-// Progress         lock-free: a failed compare-and-swap means that another one won. `full` and `empty` are exact.
-// Linearization    claim: the CAS of tail. take: the CAS of head, or of the slot word for a redelivery.
+// Who may call     any thread of any attached process; `try_claim`..`publish`/`abort` and
+// `try_take`..`release`/
+//                  `redeliver` pair up in one owner. `sweep_*` is for a reaper that knows the owner to be
+//                  dead.
+// Progress         lock-free: a failed compare-and-swap means that another one won. `full` and `empty` are
+// exact. Linearization    claim: the CAS of tail. take: the CAS of head, or of the slot word for a
+// redelivery.
 //                  publish, release: the store of the slot word.
-// Source           D. Vyukov's bounded MPMC queue (sequence number per slot), with the owner moved into the head and
+// Source           D. Vyukov's bounded MPMC queue (sequence number per slot), with the owner moved into the
+// head and
 //                  tail words and recorded, run by run, in a trail that only a reaper or an inspector reads.
 //
 // Invariants (L is the lap of position p, N the capacity; all arithmetic is modular)
 //  I1  A slot word only ever moves FREE(L) → READY(L)|TOMB(L) → … → FREE(L+1).
-//  I2  tail = {p, Y} says: positions below p are claimed, and Y claimed p-1. head says the same for consumers.
-//  I3  Before tail passes from a run of claims by Y to another owner's, the trail holds {p, Y} in cell (p-1) mod N.
-//      Hence the owner of a claimed position q is the owner in the first cell at or after q whose position matches,
-//      or else the owner in tail. head has a trail of its own, with the same rule.
-//  I4  A cell that is overwritten for q+N speaks of a position whose slot was already FREE for the next lap, and so
+//  I2  tail = {p, Y} says: positions below p are claimed, and Y claimed p-1. head says the same for
+//  consumers. I3  Before tail passes from a run of claims by Y to another owner's, the trail holds {p, Y} in
+//  cell (p-1) mod N.
+//      Hence the owner of a claimed position q is the owner in the first cell at or after q whose position
+//      matches, or else the owner in tail. head has a trail of its own, with the same rule.
+//  I4  A cell that is overwritten for q+N speaks of a position whose slot was already FREE for the next lap,
+//  and so
 //      were all slots before it: nobody needs the note any more.
 //
 // What a kill leaves, and who mends it
 //   after the note                 a note that is true whether or not the claim was made
 //   after the CAS of tail          FREE(L) below tail, owned by the dead     sweep_producer → TOMB(L)
 //   after READY(L) or TOMB(L)      nothing
-//   after the CAS of head          READY(L) or TOMB(L) below head            sweep_consumer → REDELIVER(L) / FREE(L+1)
-//   after REDELIVER → READING      READING(L, dead)                          sweep_consumer → REDELIVER(L)
-//   after FREE(L+1)                nothing
-// Every repair is one CAS from the exact word that was judged, so any number of reapers may do it at once, and one
-// that stops half-way leaves the rest to the next.
+//   after the CAS of head          READY(L) or TOMB(L) below head            sweep_consumer → REDELIVER(L) /
+//   FREE(L+1) after REDELIVER → READING      READING(L, dead)                          sweep_consumer →
+//   REDELIVER(L) after FREE(L+1)                nothing
+// Every repair is one CAS from the exact word that was judged, so any number of reapers may do it at once,
+// and one that stops half-way leaves the rest to the next.
 //
-// The atomics are a parameter: `Memory` hands out references to words with the interface of std::atomic<uint64_t>, so
-// that tests can drive every interleaving. It supplies
+// The atomics are a parameter: `Memory` hands out references to words with the interface of
+// std::atomic<uint64_t>, so that tests can drive every interleaving. It supplies
 //   tail() head() producer_trail(i) consumer_trail(i) slot(i) redeliveries()     with i in [0, capacity)
 //   capacity_log2()
 #pragma once
@@ -42,7 +48,8 @@ namespace shmq::core {
 
 enum class RingStatus : std::uint8_t { ok, full, empty, closed, removed, corrupt };
 
-/// Consecutive positions [position, position + count) that now belong to the caller; none unless `status` is ok.
+/// Consecutive positions [position, position + count) that now belong to the caller; none unless `status` is
+/// ok.
 struct Grant {
   RingStatus status = RingStatus::ok;
   std::uint64_t position = 0;
@@ -73,7 +80,8 @@ class MpmcRing {
   std::uint64_t ready_word(std::uint64_t position) const { return word(position, layout::SlotState::ready); }
   std::uint64_t tomb_word(std::uint64_t position) const { return word(position, layout::SlotState::tomb); }
 
-  // ---- producers ----------------------------------------------------------------------------------------------------
+  // ---- producers
+  // ----------------------------------------------------------------------------------------------------
 
   /// Claims up to `max` consecutive free positions (at least one when ok). Each must be published or aborted.
   Grant try_claim(layout::Owner me, std::uint32_t max = 1) {
@@ -98,7 +106,8 @@ class MpmcRing {
       if (layout::owner_of(tail) != me.id) note(memory_.producer_trail(before(position)), tail);
       const std::uint64_t next = layout::ring_word(layout::position_add(position, count), me.id);
       // Release: the note is visible to whoever sees this tail. Acquire: so are the notes of earlier owners.
-      if (memory_.tail().compare_exchange_strong(tail, next, std::memory_order_acq_rel, std::memory_order_relaxed))
+      if (memory_.tail().compare_exchange_strong(tail, next, std::memory_order_acq_rel,
+                                                 std::memory_order_relaxed))
         return {RingStatus::ok, position, count};
     }
   }
@@ -112,10 +121,11 @@ class MpmcRing {
     memory_.slot(index_of(position)).store(tomb_word(position), std::memory_order_release);
   }
 
-  // ---- consumers ----------------------------------------------------------------------------------------------------
+  // ---- consumers
+  // ----------------------------------------------------------------------------------------------------
 
-  /// Takes up to `max` consecutive positions that are READY or TOMB. The caller looks at each slot: READY is read in
-  /// place and then released, TOMB is released at once.
+  /// Takes up to `max` consecutive positions that are READY or TOMB. The caller looks at each slot: READY is
+  /// read in place and then released, TOMB is released at once.
   Grant try_take(layout::Owner me, std::uint32_t max = 1) {
     for (;;) {
       std::uint64_t head = memory_.head().load(std::memory_order_acquire);  // pairs with the CAS below
@@ -137,7 +147,8 @@ class MpmcRing {
       }
       if (layout::owner_of(head) != me.id) note(memory_.consumer_trail(before(position)), head);
       const std::uint64_t next = layout::ring_word(layout::position_add(position, count), me.id);
-      if (memory_.head().compare_exchange_strong(head, next, std::memory_order_acq_rel, std::memory_order_relaxed))
+      if (memory_.head().compare_exchange_strong(head, next, std::memory_order_acq_rel,
+                                                 std::memory_order_relaxed))
         return {RingStatus::ok, position, count};
     }
   }
@@ -148,16 +159,17 @@ class MpmcRing {
         .store(free_word(layout::position_add(position, capacity())), std::memory_order_release);
   }
 
-  /// Gives a received message back: it is delivered again, marked, to whoever comes. The caller wakes the sleepers.
-  /// A kill between the two steps leaves a message that no consumer looks for: the reaper always raises the sequence.
+  /// Gives a received message back: it is delivered again, marked, to whoever comes. The caller wakes the
+  /// sleepers. A kill between the two steps leaves a message that no consumer looks for: the reaper always
+  /// raises the sequence.
   void redeliver(std::uint64_t position) {
     auto& slot = memory_.slot(index_of(position));
     slot.store(redeliver_word(slot.load(std::memory_order_relaxed)), std::memory_order_release);
     announce_redelivery();
   }
 
-  /// Raised after messages became REDELIVER. A consumer compares it with its own `seen` before each receive, and sets
-  /// `seen` to the value it loaded BEFORE a scan only when that scan found nothing.
+  /// Raised after messages became REDELIVER. A consumer compares it with its own `seen` before each receive,
+  /// and sets `seen` to the value it loaded BEFORE a scan only when that scan found nothing.
   std::uint64_t redelivery_sequence() const { return memory_.redeliveries().load(std::memory_order_acquire); }
   void announce_redelivery() { memory_.redeliveries().fetch_add(1, std::memory_order_acq_rel); }
 
@@ -178,7 +190,8 @@ class MpmcRing {
     return {RingStatus::empty};
   }
 
-  // ---- the end of the stream ----------------------------------------------------------------------------------------
+  // ---- the end of the stream
+  // ----------------------------------------------------------------------------------------
 
   void close() { memory_.tail().fetch_or(layout::kRingClosed, std::memory_order_acq_rel); }
 
@@ -188,8 +201,8 @@ class MpmcRing {
     memory_.tail().fetch_or(layout::kRingClosed | layout::kRingRemoved, std::memory_order_acq_rel);
   }
 
-  /// Closed, everything taken and every slot FREE: nothing will ever be delivered again. Exact, since a closed ring
-  /// admits no claim and a slot that was seen FREE then stays so.
+  /// Closed, everything taken and every slot FREE: nothing will ever be delivered again. Exact, since a
+  /// closed ring admits no claim and a slot that was seen FREE then stays so.
   bool drained() const {
     const std::uint64_t tail = memory_.tail().load(std::memory_order_acquire);
     if (!(tail & layout::kRingClosed)) return false;
@@ -202,31 +215,36 @@ class MpmcRing {
     return true;
   }
 
-  // ---- repair -------------------------------------------------------------------------------------------------------
+  // ---- repair
+  // -------------------------------------------------------------------------------------------------------
 
-  /// Turns what `dead` had claimed and not published into TOMB. Returns how many it turned. tail is loaded before the
-  /// trail is read: a note older than tail is then visible (I3), and one that is gone is not needed (I4).
+  /// Turns what `dead` had claimed and not published into TOMB. Returns how many it turned. tail is loaded
+  /// before the trail is read: a note older than tail is then visible (I3), and one that is gone is not
+  /// needed (I4).
   std::uint32_t sweep_producer(std::uint32_t dead) {
     std::uint32_t repaired = 0;
-    for_each_claimed(memory_.tail(), &Memory::producer_trail, [&](std::uint64_t position, std::uint32_t owner) {
-      if (owner != dead) return;
-      std::uint64_t expected = free_word(position);
-      if (memory_.slot(index_of(position))
-              .compare_exchange_strong(expected, tomb_word(position), std::memory_order_acq_rel,
-                                       std::memory_order_relaxed))
-        ++repaired;
-    });
+    for_each_claimed(memory_.tail(), &Memory::producer_trail,
+                     [&](std::uint64_t position, std::uint32_t owner) {
+                       if (owner != dead) return;
+                       std::uint64_t expected = free_word(position);
+                       if (memory_.slot(index_of(position))
+                               .compare_exchange_strong(expected, tomb_word(position),
+                                                        std::memory_order_acq_rel, std::memory_order_relaxed))
+                         ++repaired;
+                     });
     return repaired;
   }
 
-  /// Mends what `dead` had received and not released. `fate(index, word)` decides about each message: redeliver it,
-  /// complete the release that its holder had earned, or leave it for another look. The caller announces.
+  /// Mends what `dead` had received and not released. `fate(index, word)` decides about each message:
+  /// redeliver it, complete the release that its holder had earned, or leave it for another look. The caller
+  /// announces.
   template <class FateOf>
   Mended sweep_consumer(std::uint32_t dead, FateOf&& fate) {
     Mended mended;
-    for_each_claimed(memory_.head(), &Memory::consumer_trail, [&](std::uint64_t position, std::uint32_t owner) {
-      if (owner == dead) repair_taken(position, fate, mended);
-    });
+    for_each_claimed(memory_.head(), &Memory::consumer_trail,
+                     [&](std::uint64_t position, std::uint32_t owner) {
+                       if (owner == dead) repair_taken(position, fate, mended);
+                     });
     for (std::uint64_t i = 0; i < capacity(); ++i) {
       std::uint64_t seen = memory_.slot(i).load(std::memory_order_acquire);
       if (layout::slot_state(seen) != layout::SlotState::reading || layout::owner_of(seen) != dead) continue;
@@ -235,8 +253,8 @@ class MpmcRing {
     return mended;
   }
 
-  /// Calls `visit(position, owner)` for the last `capacity` positions below `end`, newest first, with the owner that
-  /// the trail (or `end` itself) names for each. Also what the inspector uses.
+  /// Calls `visit(position, owner)` for the last `capacity` positions below `end`, newest first, with the
+  /// owner that the trail (or `end` itself) names for each. Also what the inspector uses.
   template <class EndWord, class Trail, class Visit>
   void for_each_claimed(EndWord& end_word, Trail trail, Visit&& visit) const {
     const std::uint64_t end = end_word.load(std::memory_order_acquire);
@@ -249,13 +267,15 @@ class MpmcRing {
     }
   }
 
-  // ---- arithmetic ---------------------------------------------------------------------------------------------------
+  // ---- arithmetic
+  // ---------------------------------------------------------------------------------------------------
 
   unsigned lap_bits() const { return log2_ < 16 ? 32 : layout::kPositionBits - log2_; }
 
   std::uint32_t lap_of(std::uint64_t position) const { return static_cast<std::uint32_t>(position >> log2_); }
 
-  /// a - b, signed: laps wrap at 32 bits, or earlier where a large ring leaves fewer bits of the position to them.
+  /// a - b, signed: laps wrap at 32 bits, or earlier where a large ring leaves fewer bits of the position to
+  /// them.
   std::int32_t lap_diff(std::uint32_t a, std::uint32_t b) const {
     const unsigned shift = 32 - lap_bits();
     return static_cast<std::int32_t>((a - b) << shift) >> shift;
@@ -280,14 +300,15 @@ class MpmcRing {
 
   std::uint64_t before(std::uint64_t position) const { return index_of(layout::position_sub(position, 1)); }
 
-  /// Records that the owner in `end` claimed the position before it: by CAS, and only over an older lap, so that a
-  /// writer that wakes up late cannot overwrite a newer note.
+  /// Records that the owner in `end` claimed the position before it: by CAS, and only over an older lap, so
+  /// that a writer that wakes up late cannot overwrite a newer note.
   template <class Cell>
   static void note(Cell& cell, std::uint64_t end) {
     const std::uint64_t truth = end & ~layout::kRingFlags;
     std::uint64_t old = cell.load(std::memory_order_relaxed);
     while (layout::position_diff(layout::ring_position(old), layout::ring_position(truth)) < 0)
-      if (cell.compare_exchange_strong(old, truth, std::memory_order_release, std::memory_order_relaxed)) return;
+      if (cell.compare_exchange_strong(old, truth, std::memory_order_release, std::memory_order_relaxed))
+        return;
   }
 
   template <class FateOf>
@@ -301,10 +322,12 @@ class MpmcRing {
   void settle(std::uint64_t index, std::uint64_t seen, Fate fate, Mended& mended) {
     if (fate == Fate::unchanged) return;
     const std::uint64_t laps = std::uint64_t{1} << lap_bits();
-    const auto next_lap = static_cast<std::uint32_t>((layout::slot_lap(seen) + std::uint64_t{1}) & (laps - 1));
-    const std::uint64_t next = fate == Fate::redeliver ? redeliver_word(seen)
-                                                       : layout::slot_word(next_lap, layout::SlotState::free);
-    if (!memory_.slot(index).compare_exchange_strong(seen, next, std::memory_order_acq_rel, std::memory_order_relaxed))
+    const auto next_lap =
+        static_cast<std::uint32_t>((layout::slot_lap(seen) + std::uint64_t{1}) & (laps - 1));
+    const std::uint64_t next =
+        fate == Fate::redeliver ? redeliver_word(seen) : layout::slot_word(next_lap, layout::SlotState::free);
+    if (!memory_.slot(index).compare_exchange_strong(seen, next, std::memory_order_acq_rel,
+                                                     std::memory_order_relaxed))
       return;  // another reaper did
     ++(fate == Fate::redeliver ? mended.redelivered : mended.completed);
   }

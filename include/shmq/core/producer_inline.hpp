@@ -74,11 +74,17 @@ inline Claim<void> Producer<void>::claim_room(std::size_t bytes, const Limit* li
   return Claim<void>(&producer, room, static_cast<std::uint32_t>(bytes));
 }
 
-inline Claim<void> Producer<void>::claim(std::size_t bytes, const Limit& limit) { return claim_room(bytes, &limit); }
+inline Claim<void> Producer<void>::claim(std::size_t bytes, const Limit& limit) {
+  return claim_room(bytes, &limit);
+}
 inline Claim<void> Producer<void>::try_claim(std::size_t bytes) { return claim_room(bytes, nullptr); }
 
 inline ClaimBatch::ClaimBatch(core::ProducerEndpoint* producer, core::Grant grant, std::uint32_t bytes)
-    : producer_(producer), position_(grant.position), count_(grant.count), bytes_(bytes), outcome_(Outcome::ok) {
+    : producer_(producer),
+      position_(grant.position),
+      count_(grant.count),
+      bytes_(bytes),
+      outcome_(Outcome::ok) {
   for (std::size_t i = 0; i < count_; ++i) set(i, bytes);
 }
 
@@ -90,8 +96,9 @@ inline void ClaimBatch::set(std::size_t i, std::size_t bytes, std::uint32_t type
   if (producer_->is_detached()) return;
   // The slot is ours until it is published, so its descriptor keeps what was set.
   producer_->queue->slot(layout::position_add(position_, i))
-      .descriptor.store(layout::descriptor(static_cast<std::uint32_t>(std::min<std::size_t>(bytes, bytes_)), type),
-                        std::memory_order_relaxed);
+      .descriptor.store(
+          layout::descriptor(static_cast<std::uint32_t>(std::min<std::size_t>(bytes, bytes_)), type),
+          std::memory_order_relaxed);
 }
 
 inline void ClaimBatch::publish(std::size_t n) {
@@ -135,7 +142,8 @@ inline ClaimBatch Producer<void>::try_claim_batch(std::size_t max, std::size_t b
   return claim_rooms(max, bytes, nullptr);
 }
 
-inline Outcome Producer<void>::send(std::span<const std::byte> payload, const Limit& limit, std::uint32_t type) {
+inline Outcome Producer<void>::send(std::span<const std::byte> payload, const Limit& limit,
+                                    std::uint32_t type) {
   Claim<void> room = claim(payload.size(), limit);
   if (!room) return room.outcome();
   if (!payload.empty()) std::memcpy(room.data().data(), payload.data(), payload.size());

@@ -19,7 +19,8 @@ namespace shmq::core {
 
 using ShmRing = MpmcRing<ShmRingMemory>;
 
-/// Shared by all handles of one opened queue in this process; closes (unpins) the object when the last one goes.
+/// Shared by all handles of one opened queue in this process; closes (unpins) the object when the last one
+/// goes.
 struct QueueHandle {
   std::shared_ptr<Attachment> attachment;
   std::string name;
@@ -63,8 +64,9 @@ struct QueueHandle {
   }
 };
 
-/// What a producer or consumer handle carries, in this process only. It outlives its handle while loans are open, so
-/// that a loan never points to nothing; handle and loans belong to one thread, so the count is a plain one.
+/// What a producer or consumer handle carries, in this process only. It outlives its handle while loans are
+/// open, so that a loan never points to nothing; handle and loans belong to one thread, so the count is a
+/// plain one.
 struct Endpoint {
   std::shared_ptr<QueueHandle> queue;
   ShmRing ring;
@@ -82,7 +84,8 @@ struct Endpoint {
     if (loans == 0 && abandoned) [[unlikely]]
       dispose(this);
   }
-  /// Every 64 operations: keeps the base of 64-bit positions within reach, and the user's time of last use fresh.
+  /// Every 64 operations: keeps the base of 64-bit positions within reach, and the user's time of last use
+  /// fresh.
   bool due() { return (++operations & 63) == 0; }
 
   bool is_detached() const { return detached->load(std::memory_order_relaxed); }
@@ -95,12 +98,18 @@ void keep_base_near(QueueHandle& queue, std::uint64_t position);
 
 constexpr Outcome outcome_of(RingStatus status) {
   switch (status) {
-    case RingStatus::ok: return Outcome::ok;
-    case RingStatus::full: return Outcome::full;
-    case RingStatus::empty: return Outcome::empty;
-    case RingStatus::closed: return Outcome::closed;
-    case RingStatus::removed: return Outcome::removed;
-    case RingStatus::corrupt: return Outcome::corrupt;
+    case RingStatus::ok:
+      return Outcome::ok;
+    case RingStatus::full:
+      return Outcome::full;
+    case RingStatus::empty:
+      return Outcome::empty;
+    case RingStatus::closed:
+      return Outcome::closed;
+    case RingStatus::removed:
+      return Outcome::removed;
+    case RingStatus::corrupt:
+      return Outcome::corrupt;
   }
   return Outcome::corrupt;
 }

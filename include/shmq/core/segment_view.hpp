@@ -1,5 +1,6 @@
-// A mapped segment whose geometry was checked once and copied out of shared memory: nothing here reads an offset or a
-// count from the segment again, so a segment that changes under its users cannot lead them outside it.
+// A mapped segment whose geometry was checked once and copied out of shared memory: nothing here reads an
+// offset or a count from the segment again, so a segment that changes under its users cannot lead them
+// outside it.
 #pragma once
 
 #include <array>
@@ -62,7 +63,9 @@ class SegmentView {
     return at<layout::Word>(geometry_.users_offset)[std::uint64_t{index} * user_words() + row / 64];
   }
   layout::Word& unit(std::uint64_t index) const { return at<layout::Word>(geometry_.units_offset)[index]; }
-  layout::Word& block_word(std::uint32_t index) const { return at<layout::Word>(geometry_.block_words_offset)[index]; }
+  layout::Word& block_word(std::uint32_t index) const {
+    return at<layout::Word>(geometry_.block_words_offset)[index];
+  }
   /// The bytes of a block; empty where the index is out of range.
   std::span<std::byte> block(std::uint32_t index) const {
     for (const auto& c : geometry_.block_classes())
@@ -74,7 +77,8 @@ class SegmentView {
     return geometry_.class_count == 0 ? 0 : geometry_.classes[geometry_.class_count - 1].block_bytes;
   }
   bool removed() const {
-    return header().state.load(std::memory_order_acquire) != static_cast<std::uint64_t>(layout::SegmentState::live);
+    return header().state.load(std::memory_order_acquire) !=
+           static_cast<std::uint64_t>(layout::SegmentState::live);
   }
 
   template <class T>

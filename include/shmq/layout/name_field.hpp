@@ -1,5 +1,6 @@
-// A name in shared memory: 63 bytes and a zero. Kept in atomic words, since a reader may look at an entry that is being
-// given away: it can then see a mixture, and must check the entry's word afterwards, but never more than 63 bytes.
+// A name in shared memory: 63 bytes and a zero. Kept in atomic words, since a reader may look at an entry
+// that is being given away: it can then see a mixture, and must check the entry's word afterwards, but never
+// more than 63 bytes.
 #pragma once
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 // Positions in a ring: 48-bit, modular. The one place that knows how they are compared.
 //
-// A position counts claims since the queue was declared. 48 bits fit beside an owner id in one 64-bit word, which is
-// what makes "claim" and "say who claimed" a single compare-and-swap. At 100 million messages a second 48 bits wrap
-// after 32 days, so every comparison is modular; the 64-bit position that people see is rebuilt from a base that the
-// queue's header keeps within reach (see `widen`).
+// A position counts claims since the queue was declared. 48 bits fit beside an owner id in one 64-bit word,
+// which is what makes "claim" and "say who claimed" a single compare-and-swap. At 100 million messages a
+// second 48 bits wrap after 32 days, so every comparison is modular; the 64-bit position that people see is
+// rebuilt from a base that the queue's header keeps within reach (see `widen`).
 #pragma once
 
 #include <cstdint>

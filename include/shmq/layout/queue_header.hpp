@@ -63,8 +63,9 @@ static_assert(sizeof(QueueHeader) == 5 * kFalseSharingBytes);
 static_assert(offsetof(QueueHeader, tail) == 128 && offsetof(QueueHeader, head) == 256);
 static_assert(offsetof(QueueHeader, data_event) == 384 && offsetof(QueueHeader, redelivered) == 512);
 
-/// What one participant says about its use of one queue. The times are written when an operation had to wait and every
-/// 64 operations otherwise, which costs nothing; they say since when, at the longest, a position has been held.
+/// What one participant says about its use of one queue. The times are written when an operation had to wait
+/// and every 64 operations otherwise, which costs nothing; they say since when, at the longest, a position
+/// has been held.
 struct QueueUser {
   std::atomic<std::int64_t> claimed_ns;  // CLOCK_MONOTONIC
   std::atomic<std::int64_t> taken_ns;    // CLOCK_MONOTONIC
@@ -76,13 +77,16 @@ static_assert(sizeof(QueueUser) == kFalseSharingBytes);
 
 struct SlotHeader {
   Word word;        // slot word: lap, deliveries, owner of a redelivery, SlotState
-  Word descriptor;  // [63:32] bytes of payload, with kLength… flags in its top bits | [31:0] the user's type tag
+  Word descriptor;  // [63:32] bytes of payload, with kLength… flags in its top bits | [31:0] the user's type
+                    // tag
 };
 static_assert(sizeof(SlotHeader) == 16);
 
-inline constexpr std::uint32_t kLengthInBlock = 1u << 31;  // the payload is in a block; the slot holds a BlockReference
-inline constexpr std::uint32_t kLengthOrigin = 1u << 30;   // forwarded: an Origin ends the payload area
-inline constexpr std::uint32_t kLengthRepeat = 1u << 29;   // forwarded from a redelivered message: may be a repeat
+inline constexpr std::uint32_t kLengthInBlock =
+    1u << 31;  // the payload is in a block; the slot holds a BlockReference
+inline constexpr std::uint32_t kLengthOrigin = 1u << 30;  // forwarded: an Origin ends the payload area
+inline constexpr std::uint32_t kLengthRepeat =
+    1u << 29;  // forwarded from a redelivered message: may be a repeat
 inline constexpr std::uint32_t kLengthMask = kLengthRepeat - 1;
 inline constexpr std::uint64_t kPayloadMax = kLengthMask;
 
@@ -107,9 +111,13 @@ constexpr std::uint64_t descriptor(std::uint32_t length, std::uint32_t type) {
 constexpr std::uint32_t descriptor_length(std::uint64_t descriptor) {
   return static_cast<std::uint32_t>(descriptor >> 32);
 }
-constexpr std::uint32_t descriptor_type(std::uint64_t descriptor) { return static_cast<std::uint32_t>(descriptor); }
+constexpr std::uint32_t descriptor_type(std::uint64_t descriptor) {
+  return static_cast<std::uint32_t>(descriptor);
+}
 
-constexpr std::uint64_t block_reference(std::uint64_t epoch, std::uint32_t index) { return (epoch << 24) | index; }
+constexpr std::uint64_t block_reference(std::uint64_t epoch, std::uint32_t index) {
+  return (epoch << 24) | index;
+}
 constexpr std::uint32_t reference_index(std::uint64_t reference) {
   return static_cast<std::uint32_t>(reference & 0xffffff);
 }
@@ -123,7 +131,8 @@ struct Origin {
 static_assert(sizeof(Origin) == 16);
 
 constexpr std::uint32_t slot_payload_offset(std::uint32_t flags) {
-  return static_cast<std::uint32_t>(sizeof(SlotHeader) + (flags & kQueueMetadata ? sizeof(MessageMetadata) : 0));
+  return static_cast<std::uint32_t>(sizeof(SlotHeader) +
+                                    (flags & kQueueMetadata ? sizeof(MessageMetadata) : 0));
 }
 
 }  // namespace shmq::layout

@@ -1,5 +1,5 @@
-// The first page of a segment, its participant rows, its directory of objects and its block classes: every byte that is
-// not inside an object. docs/layout.md mirrors this file.
+// The first page of a segment, its participant rows, its directory of objects and its block classes: every
+// byte that is not inside an object. docs/layout.md mirrors this file.
 //
 //   0                     SegmentHeader                      4096 bytes
 //   participants_offset   ParticipantRow[participants_max + 1]   256 each; the last is a spare
@@ -24,7 +24,8 @@ inline constexpr std::uint32_t kLayoutVersion = 1;
 /// Features that a reader must know to read the segment at all; this version knows none.
 inline constexpr std::uint64_t kKnownFeatures = 0;
 
-inline constexpr std::uint64_t kFalseSharingBytes = 128;  // fixed, not what this compiler believes of this CPU
+inline constexpr std::uint64_t kFalseSharingBytes =
+    128;  // fixed, not what this compiler believes of this CPU
 inline constexpr std::uint64_t kUnitBytes = 4096;
 inline constexpr std::uint32_t kBlockClassesMax = 8;
 inline constexpr std::uint32_t kParticipantsMax = 4094;
@@ -97,7 +98,8 @@ enum class RowState : std::uint8_t {
   free = 0,
   joining = 1,  // taken; the fields below are being written
   alive = 2,
-  swept = 3,  // dead, and everything it held is mended: free once no living row says that it is still sweeping it
+  swept =
+      3,  // dead, and everything it held is mended: free once no living row says that it is still sweeping it
 };
 
 struct ParticipantRow {
@@ -116,8 +118,8 @@ static_assert(sizeof(ParticipantRow) == 256 && offsetof(ParticipantRow, name) ==
 
 enum class EntryState : std::uint8_t {
   free = 0,
-  claimed = 1,     // by the owner in the word; its name is not written yet
-  creating = 2,    // by the owner in the word; the name counts
+  claimed = 1,   // by the owner in the word; its name is not written yet
+  creating = 2,  // by the owner in the word; the name counts
   live = 3,
   removing = 4,    // nobody opens it any more; its space is kept until its last user has gone
   reclaiming = 5,  // its space is being given back by the owner in the word
@@ -130,7 +132,7 @@ struct DirectoryEntry {
   Word generation;  // of the object: unique in this segment, never used twice
   Word offset;      // from the segment's start
   Word size_bytes;
-  Word kind;        // ObjectKind
+  Word kind;  // ObjectKind
   NameField name;
   std::uint8_t reserved[256 - 104];
 };
@@ -143,7 +145,8 @@ constexpr std::uint64_t unit_word(std::uint64_t entry_epoch, std::uint32_t entry
 
 enum class BlockState : std::uint8_t {
   free = 0,
-  taken = 1,      // by the participant in the word: being filled, or published in a slot that names {block, epoch}
+  taken =
+      1,  // by the participant in the word: being filled, or published in a slot that names {block, epoch}
   queued = 2,     // the slot that names {block, epoch} has it, and no living participant answers for it
   handed = 3,     // being forwarded by the participant in the word, under this new epoch
   releasing = 4,  // its reader, the participant in the word, frees the slot first and then the block
