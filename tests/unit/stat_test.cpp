@@ -126,7 +126,7 @@ TEST(ShmqStat, NamesTheStoppedHolderThatKeepsAFullQueueFull) {
   const std::string who = "worker-2 (id 2, pid " + std::to_string(peer.pid()) + ", Alive, stopped)";
   const Ran run = stat("show " + name.text());
   EXPECT_EQ(run.status, 0);
-  EXPECT_TRUE(has(run, "jobs: producers cannot pass position 0, which " + who + " is reading")) << run.out;
+  EXPECT_TRUE(has(run, "jobs: producers of the full queue cannot pass position 0, which " + who + " has been reading for at most ")) << run.out;
   EXPECT_TRUE(has(run, "kill -CONT")) << run.out;
   const std::string pid = std::to_string(peer.pid());
   peer.kill();

@@ -163,8 +163,8 @@ std::string obstacles_text(const SegmentSnapshot& s, const std::vector<const Obj
               who_text(s, obstacle->participant) + " " + does + (hold == nullptr ? std::string() : for_text(*hold)) +
               outlook_text(s, obstacle->participant) + "\n";
     };
-    line("consumers", "is writing", HoldSnapshot::Kind::writing, q.consumers_wait_for);
-    line("producers", "is reading (the queue is full)", HoldSnapshot::Kind::reading, q.producers_wait_for);
+    line("consumers", "has been writing", HoldSnapshot::Kind::writing, q.consumers_wait_for);
+    line("producers of the full queue", "has been reading", HoldSnapshot::Kind::reading, q.producers_wait_for);
   }
   return text.empty() ? text : "\nWho blocks whom:\n" + text;
 }
