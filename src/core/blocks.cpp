@@ -79,6 +79,7 @@ std::optional<TakenBlock> take_block(const SegmentView& view, layout::Owner me, 
 }
 
 void give_back_block(const SegmentView& view, TakenBlock block) {
+  if (block.index >= view.geometry().block_count) return;  // it came out of a slot
   view.block_word(block.index).store(free_word_after(block.epoch), std::memory_order_release);
   notify(view.header().blocks_event);
 }
