@@ -249,4 +249,4 @@ class Consumer {
 
 }  // namespace shmq
 
-#include "shmq/core/consumer_inline.hpp"
+#include "shmq/objects/consumer_inline.hpp"

@@ -249,4 +249,4 @@ class Producer {
 
 }  // namespace shmq
 
-#include "shmq/core/producer_inline.hpp"
+#include "shmq/objects/producer_inline.hpp"

@@ -133,7 +133,11 @@ Result<SegmentView> SegmentView::check(std::byte* base, std::uint64_t mapped_byt
                   "is " + base::size_text(mapped_bytes) + " long: not a shmq segment");
   SegmentView view;
   view.base_ = base;
-  layout::SegmentHeader& h = view.header();
+  // One reading of what is written once: a hostile writer may change it while it is being checked.
+  alignas(layout::SegmentHeader) std::byte copy[sizeof(layout::SegmentHeader)] = {};
+  std::memcpy(copy, base, offsetof(layout::SegmentHeader, state));
+  asm volatile("" : : "r"(copy) : "memory");  // the compiler may not go back to the segment
+  const layout::SegmentHeader& h = *reinterpret_cast<const layout::SegmentHeader*>(copy);
   if (h.magic != layout::kSegmentMagic)
     return refuse(ErrorCode::incompatible, "is not a shmq segment (wrong magic number)");
   if (h.layout_version != layout::kLayoutVersion || h.header_bytes != sizeof(layout::SegmentHeader)) {

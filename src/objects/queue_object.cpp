@@ -225,9 +225,12 @@ QueuePlaces places_of(const QueueShape& shape, std::uint32_t rows) {
 bool ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core::ShmRing& ring,
              QueueShape* shape_out) {
   if (space.size_bytes < sizeof(layout::QueueHeader)) return false;
-  const auto& h = *view.at<layout::QueueHeader>(space.offset);
+  // One reading of what is written once: the header may be hostile, and may change.
+  alignas(layout::QueueHeader) std::byte copy[sizeof(layout::QueueHeader)] = {};
+  std::memcpy(copy, view.at<std::byte>(space.offset), offsetof(layout::QueueHeader, tail));
+  asm volatile("" : : "r"(copy) : "memory");  // the compiler may not go back to the segment
+  const auto& h = *reinterpret_cast<const layout::QueueHeader*>(copy);
   QueueShape shape{h.capacity_log2, h.slot_bytes, h.flags, static_cast<OnFull>(h.on_full), h.element_bytes};
-  // From here on only the copies are used: the header may be hostile, and may change.
   if (h.magic != layout::kQueueMagic || h.generation != space.generation) return false;
   if (shape.capacity_log2 < layout::kCapacityLog2Min || shape.capacity_log2 > layout::kCapacityLog2Max)
     return false;
