@@ -1,0 +1,33 @@
+// SEG/Q: where a queue is.
+#pragma once
+
+#include <string>
+
+#include "shmq/segment.hpp"
+
+namespace shmq::cli {
+
+struct Address {
+  std::string segment;
+  std::string queue;  // empty: the segment itself
+};
+
+// Each throws UsageError where the text cannot be what is asked for, and Failure where it is not there.
+
+/// SEG or SEG/Q. What a name may consist of is checked where it is used.
+Address parse_address(const std::string& text);
+/// SEG.
+std::string parse_segment(const std::string& text);
+/// SEG/Q.
+Address parse_queue(const std::string& text);
+
+struct OpenQueue {
+  Segment segment;
+  Queue<void> queue;
+};
+
+/// `command` is how the attachment is called: "shmq send".
+Segment open_segment(const std::string& segment, const char* command);
+OpenQueue open_queue(const Address& address, const char* command);
+
+}  // namespace shmq::cli

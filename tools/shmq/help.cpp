@@ -1,0 +1,202 @@
+// What --help says. docs/cli-shmq.md is the same at more length.
+#include "commands.hpp"
+
+namespace shmq::cli {
+
+const char* const kProgramHelp = R"help(Usage: shmq COMMAND [NAME] [OPTIONS]
+
+Segments of shared memory and the queues in them. A segment is named SEG, a queue in it SEG/Q. Names have letters,
+digits, '.', '_' and '-' (SEG up to 200, Q up to 63 characters).
+
+Segments
+  create SEG       make a segment                  ls [SEG]      list segments, or the queues of one
+  plan             how large one has to be         rm SEG        remove a segment, or a queue: rm SEG/Q
+  reap SEG         mend what dead processes held   gc            clear away what was left behind
+Queues
+  queue SEG/Q      declare a queue                 peek SEG/Q    show the oldest messages, take none
+  send SEG/Q       lines of stdin become messages  purge SEG/Q   throw away what is in it
+  recv SEG/Q       messages become lines           close SEG/Q   no more messages; receivers drain it
+
+  shmq COMMAND --help     all about one command
+  shmq --version
+
+Example
+  shmq create demo --size 64M
+  shmq queue demo/lines --capacity 1024 --slot 256
+  shmq recv demo/lines --until-closed > copy.txt &
+  shmq send demo/lines < /etc/services
+  shmq close demo/lines; wait
+  shmq rm demo
+
+What is going on in a segment: shmq-stat show SEG.
+
+Exit status
+  0  done; also when recv's reader has gone, and after a signal where nothing was lost
+  1  failed: damaged, no permission, no space, different, a line too large, an input or output error
+  2  wrong usage; also a name, size or option that can never be right
+  3  there is no such segment or queue
+  4  the queue is closed, or it or its segment was removed
+  5  full (a queue that rejects), or the time was over before what was asked for had come
+  129, 130, 143  send was ended by SIGHUP, SIGINT or SIGTERM and had not sent all of its input
+Errors are one line on standard error: shmq: WHAT: WHY; MEND.
+)help";
+
+namespace {
+
+constexpr char kCreate[] = R"help(Usage: shmq create SEG [--size SIZE] [--blocks COUNTxSIZE,...] [--mode MODE] [--group GROUP]
+                       [--participants N] [--objects N] [--prefault]
+
+Makes a segment. All of its memory is reserved now, so that nothing runs out of it later; the name appears when it is
+complete. Fails (1) where the name is taken.
+
+  --size SIZE          the whole of it, tables included: 64M (the default), 1.5G, 4096K; shmq plan finds it
+  --blocks LIST        the pool for payloads that do not fit a slot: 256x64K,16x1M is 256 blocks of 64 KiB and 16 of
+                       1 MiB; up to 8 sizes; "none". Default: three eighths of the segment in 4 KiB, 64 KiB and 1 MiB.
+                       The largest block is the largest message
+  --mode MODE          octal, exactly (no umask): 0600 is the default, 0660 with --group lets a group use it
+  --group GROUP        give the file to this group (name or number)
+  --participants N     how many can be attached at once: 64, up to 4094
+  --objects N          how many queues: 128, up to 4095
+  --prefault           touch every page now, so that no first use waits for the kernel
+
+Example: shmq create market --size 256M --blocks 1024x4K,64x1M --mode 0660 --group traders
+)help";
+
+constexpr char kPlan[] = R"help(Usage: shmq plan [--queue CAPACITYxSLOT]... [--blocks COUNTxSIZE,...] [--metadata] [--participants N] [--objects N]
+
+Says how large a segment has to be for these queues and blocks, what /dev/shm has, and the create command for it.
+--metadata: the queues are declared with metadata (slots as large; it takes 32 bytes of each).
+
+Example: shmq plan --queue 1024x64 --queue 65536x256 --blocks 256x64K
+)help";
+
+constexpr char kList[] = R"help(Usage: shmq ls [SEG] [--long | -l]
+
+Names of all segments, or of the queues of SEG, one a line. --long adds, after tabs: for a segment its size, how many
+queues it has and how many processes are attached; for a queue CAPACITYxSLOT, how many messages wait, and how it was
+declared. Reads only. shmq-stat tells much more.
+)help";
+
+constexpr char kRemove[] = R"help(Usage: shmq rm SEG | SEG/Q ...
+
+Removes segments or queues, messages included. The name is free at once; who uses it gets "removed" from every call, and
+the memory goes with the last of them. A segment's owner and root can remove it.
+)help";
+
+constexpr char kGc[] = R"help(Usage: shmq gc [--unused [--yes]]
+
+Removes the temporaries of creators that were killed half-way, and names them. (Every create does this too.)
+
+  --unused         also lists the segments that nobody alive is attached to, with their size and how many messages wait
+  --unused --yes   removes those segments. A process that attaches at this very moment gets "removed". Segments that a
+                   program keeps between its runs look the same: read the list first
+
+Segments that cannot be read (another user's) are passed over, with a remark. Exit status 1 where one could not be
+removed.
+)help";
+
+constexpr char kReap[] = R"help(Usage: shmq reap SEG
+
+Mends what dead processes held: their messages are delivered again, their unfinished claims are stepped over, their
+blocks are given back. Prints what was mended. Nothing depends on this: whoever waits or attaches does it by itself.
+)help";
+
+constexpr char kQueue[] = R"help(Usage: shmq queue SEG/Q [--kind mpmc] [--capacity N] [--slot BYTES] [--on-full block|reject] [--metadata]
+
+Declares a queue: makes it, or does nothing where it is declared the same way already; fails (1) and names the difference
+where it is declared otherwise.
+
+  --kind mpmc      many senders, many receivers, each message to one of them (the only kind)
+  --capacity N     messages it holds: 1024; rounded up to a power of two
+  --slot BYTES     of one slot, a power of two from 64 (the default) to 64K. Its header takes 16 bytes (with --metadata
+                   48); a payload that fits the rest travels in the slot, a larger one in a block of the segment
+  --on-full WHAT   block: senders wait for room (the default); reject: they fail at once
+  --metadata       keep sender, time and correlation id with each message
+
+Example: shmq queue market/orders --capacity 65536 --slot 256 --on-full block
+)help";
+
+constexpr char kSend[] = R"help(Usage: shmq send SEG/Q [-0 | --whole] [--type N] [--timeout SECONDS]
+
+Each line of standard input becomes a message, without its newline. An empty line is an empty message; a last line
+without a newline counts. Lines are sent as they come: nothing that was read waits for more.
+
+  -0                   NUL ends a record instead of newline
+  --whole              all of standard input is one message
+  --type N             a tag that goes with each message: 0
+  --timeout SECONDS    how long to wait for room or for a block at a time (default: for ever; fractions allowed)
+
+Where it ends early, standard error says how many messages were sent and which line is the first that was not: go on
+with tail -n +LINE. A line larger than the largest block of the segment ends it (1): shmq create --blocks NxSIZE.
+
+Exit status: 0 all of it was sent, or a signal came while nothing that was read was unsent; 4 closed or removed; 5 full
+(reject), or --timeout passed; 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM with input unsent. Others: shmq --help.
+
+Examples
+  zcat log.gz | shmq send jobs/lines
+  find /data -type f -print0 | shmq send -0 jobs/files
+  shmq send --whole jobs/documents < report.pdf
+)help";
+
+constexpr char kRecv[] = R"help(Usage: shmq recv SEG/Q [-0 | --whole] [--count N] [--until-closed] [--idle SECONDS]
+
+Takes messages and writes each to standard output, followed by a newline. Waits for more until the queue is closed and
+empty, or a signal comes. Messages are written as they come: nothing that was received waits for more. Any number of
+receivers may share a queue; each message goes to one of them.
+
+  -0                 NUL after each message instead of newline: the counterpart of send -0
+  --whole            nothing after each message: the bytes alone
+  --count N          end after N messages; exactly N are taken
+  --until-closed     the end of the queue is what is waited for: --idle passing first is an error then (5), closing
+                     before --count is not
+  --idle SECONDS     end when no message came for so long (fractions allowed; 0: take what is there)
+
+A message is released only after write() took all of it. What is not written is given back and is delivered again: when
+the reader of a pipe goes, the disk is full, or a signal comes; likewise when recv is killed with SIGKILL. So none is
+lost, and one may be written twice, or in part and then again. What a pipe holds when its reader goes is lost with the
+pipe. After a signal, recv goes on for up to half a second with what it is writing, so that a live reader gets whole
+messages.
+
+Exit status: 0 as asked: N messages, closed, idle, the reader has gone, or SIGHUP, SIGINT, SIGTERM (nothing is lost);
+4 removed, or closed before --count; 5 idle before --count, or before the close with --until-closed. Others: shmq --help.
+
+Examples
+  shmq recv jobs/lines --until-closed | gzip > log.gz
+  shmq recv jobs/files -0 | xargs -0 -n1 process
+  while shmq recv jobs/documents --whole --count 1 --idle 60 > next.pdf; do print next.pdf; done
+)help";
+
+constexpr char kPeek[] = R"help(Usage: shmq peek SEG/Q [--count N] [-0 | --long]
+
+Writes copies of the oldest messages that nobody has taken, 10 unless --count says otherwise, each followed by a newline
+(-0: NUL). Takes none away. --long (-l) shows instead, between tabs: id, type, size, "new" or "again", and the first
+bytes.
+)help";
+
+constexpr char kPurge[] = R"help(Usage: shmq purge SEG/Q
+
+Takes away what is in the queue at this moment, and says how many messages that was. What receivers hold stays theirs.
+)help";
+
+constexpr char kClose[] = R"help(Usage: shmq close SEG/Q
+
+No more messages: send gets "closed" (4). Receivers take what is there, and then end. A closed queue stays closed; remove
+it with shmq rm SEG/Q to declare it anew.
+)help";
+
+constexpr Command kCommands[] = {
+    {"create", create_command, kCreate}, {"plan", plan_command, kPlan},    {"ls", list_command, kList},
+    {"rm", remove_command, kRemove},     {"gc", gc_command, kGc},          {"reap", reap_command, kReap},
+    {"queue", queue_command, kQueue},    {"send", send_command, kSend},    {"recv", recv_command, kRecv},
+    {"peek", peek_command, kPeek},       {"purge", purge_command, kPurge}, {"close", close_command, kClose},
+};
+
+}  // namespace
+
+const Command* find_command(const std::string& name) {
+  for (const Command& command : kCommands)
+    if (name == command.name) return &command;
+  return nullptr;
+}
+
+}  // namespace shmq::cli
