@@ -72,6 +72,7 @@ class Party : public Actor {
   std::vector<shmq::Message> messages;
   std::vector<shmq::MessageBatch> batches;
   std::vector<std::uint64_t> values;
+  std::optional<shmq::Segment> again;  // a second attachment
 
  private:
   struct End {
