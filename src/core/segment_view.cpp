@@ -181,7 +181,7 @@ Result<SegmentView> SegmentView::check(std::byte* base, std::uint64_t mapped_byt
   for (std::uint32_t i = 0; i < h.class_count; ++i) found.classes[i] = h.classes[i];
   // The header may be hostile and change while it is read: what is kept is what was computed, not what was
   // found.
-  if (!(found == *expected)) return corrupt("offsets");
+  if (!(found == *expected) || h.block_count != expected->block_count) return corrupt("offsets");
   view.geometry_ = *expected;
   return view;
 }
