@@ -168,6 +168,11 @@ std::vector<std::pair<std::uint64_t, std::uint64_t>> tables_of(const std::string
   return ranges;
 }
 
+bool is_long() {
+  const char* const asked = std::getenv("SHMQ_LONG");
+  return asked != nullptr && std::string(asked) == "1";
+}
+
 struct Progress {
   std::atomic<std::uint64_t> steps{0}, word{0}, value{0}, checked{0};
 };
@@ -202,46 +207,43 @@ TEST(HostileBytes, InAnyWordOfTheTablesAreNeverMoreThanAnError) {
       ranges = tables_of(name);
     }
     (void)shmq::Segment::remove(name);
-    const char* const is_long = std::getenv("SHMQ_LONG");
-    const bool all = is_long != nullptr && std::string(is_long) == "1";
-    for (const auto& [first, end] : ranges)
-      for (std::uint64_t at = first; at < end; at += 8) {
-        // Each word gets one value of a kind that changes from word to word; in a long run every kind.
-        for (std::uint32_t kind = 0; kind < 6; ++kind) {
-          if (!all && kind != (at / 8 + first / 4096) % 6) continue;
-          {
-            Scene scene(name);
-            auto attachment = shmq::core::Attachment::open(name, {}).value();
-            auto& word = *attachment->view().at<shmq::layout::Word>(at);
-            const std::uint64_t old = word.load();
-            const std::uint64_t values[] = {0,
-                                            ~std::uint64_t{0},
-                                            old + 1,
-                                            old ^ (std::uint64_t{1} << dice() % 64),
-                                            (std::uint64_t{dice()} << 32) | dice(),
-                                            old ^ (std::uint64_t{0xff} << dice() % 8 * 8)};
-            progress->word = at;
-            progress->value = values[kind];
-            word.store(values[kind]);
-            (void)use(scene, name, dice);
+    const int times = is_long() ? 10 : 1;
+    for (int time = 0; time < times; ++time)
+      for (const auto& [first, end] : ranges)
+        for (std::uint64_t at = first; at < end; at += 8) {
+          for (std::uint32_t kind = 0; kind < 6; ++kind) {
+            {
+              Scene scene(name);
+              auto attachment = shmq::core::Attachment::open(name, {}).value();
+              auto& word = *attachment->view().at<shmq::layout::Word>(at);
+              const std::uint64_t old = word.load();
+              const std::uint64_t values[] = {0,
+                                              ~std::uint64_t{0},
+                                              old + 1,
+                                              old ^ (std::uint64_t{1} << dice() % 64),
+                                              (std::uint64_t{dice()} << 32) | dice(),
+                                              old ^ (std::uint64_t{0xff} << dice() % 8 * 8)};
+              progress->word = at;
+              progress->value = values[kind];
+              word.store(values[kind]);
+              (void)use(scene, name, dice);
+            }
+            // By force where it is no segment any more.
+            (void)shmq::Segment::remove(name);
+            ::unlink(name.path().c_str());
+            progress->steps.fetch_add(1);
           }
-          // By force where it is no segment any more.
-          (void)shmq::Segment::remove(name);
-          ::unlink(name.path().c_str());
-          progress->steps.fetch_add(1);
         }
-      }
     return {};
   });
   std::printf("%llu words\n", static_cast<unsigned long long>(progress->steps.load()));
-  EXPECT_GT(progress->steps.load(), 500u);
+  EXPECT_GT(progress->steps.load(), 5000u);
 }
 
 TEST(HostileBytes, WrittenAllTheTimeByAnotherProcessAreNeverMoreThanAnError) {
   const Name name("scribble");
   Shared<Progress> progress;
-  const char* const is_long = std::getenv("SHMQ_LONG");
-  const int rounds = is_long != nullptr && std::string(is_long) == "1" ? 3000 : 150;
+  const int rounds = is_long() ? 30'000 : 1000;
   watch(progress, [&]() -> std::string {
     std::mt19937 dice(5);
     for (int round = 0; round < rounds; ++round) {

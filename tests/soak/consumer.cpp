@@ -39,6 +39,7 @@ class SoakConsumer : public Worker {
   }
   void let_go(bool queues) override {
     held_.clear();
+    blocked_since_ = {};
     if (!queues) return;
     for (auto& consumer : consumers_) consumer.reset();
     for (auto& opened : queues_) opened.reset();
@@ -69,7 +70,10 @@ class SoakConsumer : public Worker {
       return true;
     }
     // Nothing to be had although there is something: whoever is in the way is stopped, slow or dead.
-    if (blocked_since_[q] == 0 && queues_[q]->depth() != 0) blocked_since_[q] = shmq::base::monotonic_ns();
+    if (queues_[q]->depth() == 0)
+      blocked_since_[q] = 0;
+    else if (blocked_since_[q] == 0)
+      blocked_since_[q] = shmq::base::monotonic_ns();
     if (outcome == Outcome::closed && control_.phase() == Phase::close) {
       ended_[q] = true;
       return false;
