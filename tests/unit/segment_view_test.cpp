@@ -103,7 +103,7 @@ TEST(SegmentView, RefusesEveryHeaderWordThatIsNotWhatItShouldBe) {
   const std::string name = "unit-header";
   (void)Segment::remove(name);
   const auto attachment =
-      Attachment::create(name, {.size_bytes = 1u << 20, .blocks = {{{64, 2}, {4096, 4}, {8192, 2}}}}, {})
+      Attachment::create(name, {.size_bytes = 1u << 20, .blocks = {{{4096, 4}, {8192, 2}, {16384, 1}}}}, {})
           .value();
   const std::uint64_t size = attachment->view().geometry().size_bytes;
   std::vector<std::byte> copy(attachment->view().base(), attachment->view().base() + size);
