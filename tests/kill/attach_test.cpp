@@ -94,7 +94,7 @@ class AttachToTheDead : public Scenario {
 };
 
 TEST(Attach, to_a_table_full_of_the_dead_works_whoever_died_trying) {
-  const Report report = run_killed("attach_full", make<AttachToTheDead>());
+  const Report report = run_killed("attach_full", make<AttachToTheDead>(), scenario_limits());
   EXPECT_TRUE(report.clean()) << report;
 }
 

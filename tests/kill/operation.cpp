@@ -13,6 +13,19 @@
 
 namespace killtest {
 
+namespace {
+bool asked_for(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0' && *value != '0';
+}
+}  // namespace
+
+Limits scenario_limits() {
+  Limits limits;
+  if (asked_for("SHMQ_KILL_FIRST")) limits.findings = 1;
+  return limits;
+}
+
 void await_sleep(const Process& process) {
   const Patience patience(process.pid(), process.limits());
   for (;;) {
@@ -152,15 +165,14 @@ void report(const Report& report) { EXPECT_TRUE(report.clean()) << report; }
 }  // namespace
 
 void killed(const std::string& name, const Deed& deed, Detail detail) {
-  report(run_killed(name, [&] { return std::make_unique<Operation>(deed); }, {}, detail));
+  report(run_killed(name, [&] { return std::make_unique<Operation>(deed); }, scenario_limits(), detail));
 }
 void stopped(const std::string& name, const Deed& deed, Detail detail) {
-  report(run_stopped(name, [&] { return std::make_unique<Operation>(deed); }, {}, detail));
+  report(run_stopped(name, [&] { return std::make_unique<Operation>(deed); }, scenario_limits(), detail));
 }
 void at_every_instruction(const std::string& name, const Deed& deed) {
   stopped(name + ".each", deed, Detail::every_instruction);
-  const char* campaign = std::getenv("SHMQ_LONG");
-  if (campaign && *campaign && *campaign != '0') killed(name + ".each", deed, Detail::every_instruction);
+  if (asked_for("SHMQ_LONG")) killed(name + ".each", deed, Detail::every_instruction);
 }
 void killed_and_stopped(const std::string& name, const Deed& deed) {
   killed(name, deed);

@@ -65,6 +65,9 @@ void at_every_instruction(const std::string& name, const Deed& deed);
 /// The common end of a scenario: drains "a" and "b" (and leaves out what `but` names), reaps, audits.
 void finish(Crew& crew);
 
+/// With SHMQ_KILL_FIRST=1 in the environment a run ends at its first finding: enough to know that a mutation was caught.
+Limits scenario_limits();
+
 /// A small segment; "a" starts at the given position.
 void create_segment(const std::string& name, std::uint64_t start = 0, std::uint32_t participants_max = 6,
                     bool metadata = false);
