@@ -19,11 +19,15 @@ bool unused(const SegmentSnapshot& segment) {
   return true;
 }
 
-std::uint64_t waiting(const SegmentSnapshot& segment) {
-  std::uint64_t depth = 0;
-  for (const ObjectSnapshot& object : segment.objects)
-    if (object.queue && object.state == ObjectState::live) depth += object.queue->depth;
-  return depth;
+/// What the next receivers would get: also what a dead one held.
+std::uint64_t messages_in(const SegmentSnapshot& segment) {
+  std::uint64_t count = 0;
+  for (const ObjectSnapshot& object : segment.objects) {
+    if (!object.queue || object.state != ObjectState::live) continue;
+    const QueueSnapshot::Slots& slots = object.queue->slots;
+    count += slots.ready + slots.reading + slots.rereading + slots.redeliver;
+  }
+  return count;
 }
 
 }  // namespace
@@ -40,13 +44,15 @@ int gc_command(const Words& words) {
   bool left = false;
   if (arguments.has("--unused")) {
     for (const std::string& name : list_segments()) {
-      const auto segment = inspect_segment(name, {.slots = false});
+      const auto segment = inspect_segment(name);
       if (!segment) {
         if (segment.error().code() != ErrorCode::not_found) remark("gc: passed over: " + segment.error().message());
         continue;
       }
       if (!unused(*segment)) continue;
-      const std::string about = name + "\t" + base::size_text(segment->size_bytes) + "\t" + std::to_string(waiting(*segment)) + " messages\n";
+      const std::uint64_t count = messages_in(*segment);
+      const std::string about = name + "\t" + base::size_text(segment->size_bytes) + "\t" + std::to_string(count) +
+                                (count == 1 ? " message\n" : " messages\n");
       if (!remove) {
         text += "unused " + about;
         left = true;

@@ -70,7 +70,8 @@ int peek_command(const Words& words) {
 int purge_command(const Words& words) {
   const Arguments arguments(words, {});
   OpenQueue open = open_queue(parse_queue(arguments.only_word("SEG/Q")), "purge");
-  print(std::to_string(open.queue.purge()) + " messages purged\n");
+  const std::uint64_t purged = open.queue.purge();
+  print(std::to_string(purged) + (purged == 1 ? " message purged\n" : " messages purged\n"));
   return kOk;
 }
 

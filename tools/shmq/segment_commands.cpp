@@ -39,8 +39,9 @@ std::string segment_line(const std::string& name) {
 
 std::string queue_line(const std::string& segment, const ObjectSnapshot& object) {
   const QueueSnapshot& q = *object.queue;
+  const std::uint64_t waiting = q.depth + q.slots.redeliver;
   return segment + "/" + object.name + "\t" + std::to_string(q.capacity) + "x" + std::to_string(q.slot_bytes) + "\t" +
-         std::to_string(q.depth) + " waiting\t" + (q.on_full == OnFull::block ? "block" : "reject") + (q.metadata ? ", metadata" : "") +
+         std::to_string(waiting) + " waiting\t" + (q.on_full == OnFull::block ? "block" : "reject") + (q.metadata ? ", metadata" : "") +
          (q.closed ? ", closed" : "") + "\n";
 }
 
@@ -93,7 +94,7 @@ int list_command(const Words& words) {
     for (const std::string& name : list_segments()) text += details ? segment_line(name) : name + "\n";
   } else {
     const std::string name = parse_segment(arguments.only_word("SEG"));
-    const SegmentSnapshot segment = need(inspect_segment(name, {.slots = false}));
+    const SegmentSnapshot segment = need(inspect_segment(name, {.slots = details}));
     for (const ObjectSnapshot& object : segment.objects)
       if (object.queue && object.state == ObjectState::live) text += details ? queue_line(name, object) : name + "/" + object.name + "\n";
   }
