@@ -1,7 +1,8 @@
 // Named POSIX shared memory. The only file pair that touches Boost.Interprocess (shared_memory.cpp).
 //
-// A segment NAME is the file shmq.NAME in /dev/shm; while it is being built it has a temporary name. Opening never
-// creates: a sticky, world-writable directory refuses O_CREAT on other users' files even where they may be opened.
+// A segment NAME is the file shmq.NAME in /dev/shm; while it is being built it has a temporary name. Opening
+// never creates: a sticky, world-writable directory refuses O_CREAT on other users' files even where they may
+// be opened.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +25,8 @@ inline constexpr const char* kShmDirectory = "/dev/shm";
 inline constexpr const char* kSegmentPrefix = "shmq.";
 inline constexpr const char* kTemporaryPrefix = ".shmq.";
 
-/// A mapping of a whole file. Movable; unmaps itself. The descriptor is closed: what the mapping keeps open is not the
-/// file description that carries a lock.
+/// A mapping of a whole file. Movable; unmaps itself. The descriptor is closed: what the mapping keeps open
+/// is not the file description that carries a lock.
 class Mapping {
  public:
   Mapping();
@@ -48,8 +49,8 @@ struct FileMode {
   std::int64_t group = -1;  // -1 leaves the creator's
 };
 
-/// Creates a file in /dev/shm that must not exist, reserves `size` bytes (all of them, now), sets mode and group on the
-/// descriptor, and maps it. Removes it again when any of that fails.
+/// Creates a file in /dev/shm that must not exist, reserves `size` bytes (all of them, now), sets mode and
+/// group on the descriptor, and maps it. Removes it again when any of that fails.
 Result<Mapping> create_reserved(const std::string& file_name, std::uint64_t size, FileMode mode);
 
 enum class Access { read_write, read_only };
