@@ -4,8 +4,9 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <vector>
+
+#include "plain_ring_memory.hpp"
 
 namespace shmq::core {
 namespace {
@@ -13,38 +14,7 @@ namespace {
 using layout::Owner;
 using layout::SlotState;
 
-/// Words in ordinary memory, as a fresh queue would have them.
-class PlainMemory {
- public:
-  using Word = std::atomic<std::uint64_t>;
-  PlainMemory() = default;
-  PlainMemory(unsigned log2, std::uint64_t start)
-      : log2_(log2), words_(new Word[3 + 3 * (std::size_t{1} << log2)], std::default_delete<Word[]>()) {
-    const std::uint64_t n = std::uint64_t{1} << log2;
-    start &= layout::kPositionMask;
-    tail() = layout::ring_word(start, 0);
-    head() = layout::ring_word(start, 0);
-    redeliveries() = 0;
-    for (std::uint64_t i = 0; i < n; ++i) {
-      const std::uint64_t p = layout::position_add(start, i), index = p & (n - 1);
-      slot(index) = layout::slot_word(static_cast<std::uint32_t>(p >> log2), SlotState::free);
-      producer_trail(index) = consumer_trail(index) =
-          layout::ring_word(layout::position_add(layout::position_sub(p, n), 1), 0);
-    }
-  }
-  Word& tail() const { return words_.get()[0]; }
-  Word& head() const { return words_.get()[1]; }
-  Word& redeliveries() const { return words_.get()[2]; }
-  Word& producer_trail(std::uint64_t i) const { return words_.get()[3 + 3 * i]; }
-  Word& consumer_trail(std::uint64_t i) const { return words_.get()[4 + 3 * i]; }
-  Word& slot(std::uint64_t i) const { return words_.get()[5 + 3 * i]; }
-  unsigned capacity_log2() const { return log2_; }
-
- private:
-  unsigned log2_ = 0;
-  std::shared_ptr<Word> words_;
-};
-
+using PlainMemory = test::PlainRingMemory;
 using Ring = MpmcRing<PlainMemory>;
 
 constexpr std::uint64_t kPositions = std::uint64_t{1} << 48;
