@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts of this folder: bash SCRIPT FOLDER-OF-THE-PROGRAMS.
 # Names are the script's own; what it leaves behind, it clears away; only processes that it started are signalled.
 set -u
@@ -74,8 +75,7 @@ attached_at_least() { [ "$("$shmq" ls -l | grep "^$seg	" | cut -f4 | cut -d' ' -
 sleeps() { [ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat")" = S ]; }
 # stays_asleep PID: several looks in a row.
 stays_asleep() {
-  local i
-  for i in 1 2 3 4 5 6 7 8; do
+  for _ in 1 2 3 4 5 6 7 8; do
     sleeps "$1" || return 1
     sleep 0.02
   done

@@ -96,6 +96,14 @@ first=$(sort -n "$work/rest" | head -n 1)
 seq "$first" 60000 | cmp - <(sort -n "$work/rest") || fail "the rest has gaps, or repeats"
 [ "$left" -gt 30000 ] || fail "only $left were left"
 
+begin "a reader that goes ends a recv that waits for messages"
+new_queue --slot 64
+seq 50 | "$shmq" send "$seg/q"
+"$shmq" recv "$seg/q" 2>"$work/stderr" | head -n 1 >"$work/first"
+statuses=("${PIPESTATUS[@]}")
+[ "${statuses[0]}" = 0 ] || fail "recv ended with ${statuses[0]}"
+[ "$(cat "$work/first")" = 1 ] || fail "head read $(cat "$work/first")"
+
 begin "a full disk ends recv with a message; what was not written stays in the queue"
 if [ -w /dev/full ]; then
   new_queue --slot 64

@@ -18,13 +18,15 @@ Address parse_address(const std::string& text) {
 
 std::string parse_segment(const std::string& text) {
   const Address address = parse_address(text);
-  if (!address.queue.empty()) throw UsageError{"\"" + text + "\" names a queue; this wants a segment: " + address.segment};
+  if (!address.queue.empty())
+    throw UsageError{"\"" + text + "\" names a queue; this wants a segment: " + address.segment};
   return address.segment;
 }
 
 Address parse_queue(const std::string& text) {
   Address address = parse_address(text);
-  if (address.queue.empty()) throw UsageError{"\"" + text + "\" names a segment; this wants a queue: " + text + "/QUEUE"};
+  if (address.queue.empty())
+    throw UsageError{"\"" + text + "\" names a segment; this wants a queue: " + text + "/QUEUE"};
   return address;
 }
 

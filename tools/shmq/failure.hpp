@@ -13,9 +13,9 @@ inline constexpr int kOk = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kNotFound = 3;
-inline constexpr int kClosed = 4;   // closed or removed
-inline constexpr int kFull = 5;     // full, or the time was over
-inline constexpr int kSignal = 128; // plus the signal's number
+inline constexpr int kClosed = 4;    // closed or removed
+inline constexpr int kFull = 5;      // full, or the time was over
+inline constexpr int kSignal = 128;  // plus the signal's number
 
 /// Ends the command: main() prints `shmq: WHAT: message` and exits with `status`.
 struct Failure {
@@ -30,10 +30,14 @@ struct UsageError {
 
 inline int status_of(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return kUsage;
-    case ErrorCode::not_found: return kNotFound;
-    case ErrorCode::removed: return kClosed;
-    default: return kFailed;
+    case ErrorCode::invalid_argument:
+      return kUsage;
+    case ErrorCode::not_found:
+      return kNotFound;
+    case ErrorCode::removed:
+      return kClosed;
+    default:
+      return kFailed;
   }
 }
 

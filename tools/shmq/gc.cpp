@@ -38,7 +38,8 @@ int gc_command(const Words& words) {
   const bool remove = arguments.has("--yes");
   if (remove && !arguments.has("--unused")) throw UsageError{"--yes belongs to --unused"};
   std::string text;
-  for (const std::string& file : Segment::collect_leftovers()) text += "removed leftover /dev/shm/" + file + "\n";
+  for (const std::string& file : Segment::collect_leftovers())
+    text += "removed leftover /dev/shm/" + file + "\n";
 
   int status = kOk;
   bool left = false;
@@ -46,13 +47,14 @@ int gc_command(const Words& words) {
     for (const std::string& name : list_segments()) {
       const auto segment = inspect_segment(name);
       if (!segment) {
-        if (segment.error().code() != ErrorCode::not_found) remark("gc: passed over: " + segment.error().message());
+        if (segment.error().code() != ErrorCode::not_found)
+          remark("gc: passed over: " + segment.error().message());
         continue;
       }
       if (!unused(*segment)) continue;
       const std::uint64_t count = messages_in(*segment);
-      const std::string about = name + "\t" + base::size_text(segment->size_bytes) + "\t" + std::to_string(count) +
-                                (count == 1 ? " message\n" : " messages\n");
+      const std::string about = name + "\t" + base::size_text(segment->size_bytes) + "\t" +
+                                std::to_string(count) + (count == 1 ? " message\n" : " messages\n");
       if (!remove) {
         text += "unused " + about;
         left = true;

@@ -43,7 +43,8 @@ Errors are one line on standard error: shmq: WHAT: WHY; MEND.
 
 namespace {
 
-constexpr char kCreate[] = R"help(Usage: shmq create SEG [--size SIZE] [--blocks COUNTxSIZE,...] [--mode MODE] [--group GROUP]
+constexpr char kCreate[] =
+    R"help(Usage: shmq create SEG [--size SIZE] [--blocks COUNTxSIZE,...] [--mode MODE] [--group GROUP]
                        [--participants N] [--objects N] [--prefault]
 
 Makes a segment. All of its memory is reserved now, so that nothing runs out of it later; the name appears when it is
@@ -62,7 +63,8 @@ complete. Fails (1) where the name is taken.
 Example: shmq create market --size 256M --blocks 1024x4K,64x1M --mode 0660 --group traders
 )help";
 
-constexpr char kPlan[] = R"help(Usage: shmq plan [--queue CAPACITYxSLOT]... [--blocks COUNTxSIZE,...] [--metadata] [--participants N] [--objects N]
+constexpr char kPlan[] =
+    R"help(Usage: shmq plan [--queue CAPACITYxSLOT]... [--blocks COUNTxSIZE,...] [--metadata] [--participants N] [--objects N]
 
 Says how large a segment has to be for these queues and blocks, what /dev/shm has, and the create command for it.
 --metadata: the queues are declared with metadata (slots as large; it takes 32 bytes of each).
@@ -101,7 +103,8 @@ Mends what dead processes held: their messages are delivered again, their unfini
 blocks are given back. Prints what was mended. Nothing depends on this: whoever waits or attaches does it by itself.
 )help";
 
-constexpr char kQueue[] = R"help(Usage: shmq queue SEG/Q [--kind mpmc] [--capacity N] [--slot BYTES] [--on-full block|reject] [--metadata]
+constexpr char kQueue[] =
+    R"help(Usage: shmq queue SEG/Q [--kind mpmc] [--capacity N] [--slot BYTES] [--on-full block|reject] [--metadata]
 
 Declares a queue: makes it, or does nothing where it is declared the same way already; fails (1) and names the difference
 where it is declared otherwise.
@@ -138,7 +141,8 @@ Examples
   shmq send --whole jobs/documents < report.pdf
 )help";
 
-constexpr char kRecv[] = R"help(Usage: shmq recv SEG/Q [-0 | --whole] [--count N] [--until-closed] [--idle SECONDS]
+constexpr char kRecv[] =
+    R"help(Usage: shmq recv SEG/Q [-0 | --whole] [--count N] [--until-closed] [--idle SECONDS]
 
 Takes messages and writes each to standard output, followed by a newline. Waits for more until the queue is closed and
 empty, or a signal comes. Messages are written as they come: nothing that was received waits for more. Any number of

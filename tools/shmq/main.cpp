@@ -15,7 +15,8 @@ namespace {
 
 using namespace shmq::cli;
 
-/// A descriptor that the program was started without must not become a segment's file: reading or writing it fails.
+/// A descriptor that the program was started without must not become a segment's file: reading or writing it
+/// fails.
 void occupy_standard_descriptors() {
   for (int fd = 0; fd <= 2; ++fd)
     if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
@@ -30,7 +31,8 @@ int run(const Command& command, const Words& words) {
     }
   }
   const std::string name = command.name;
-  // The name that it is about goes in front of what happened to it; the message of a wrong one has it already.
+  // The name that it is about goes in front of what happened to it; the message of a wrong one has it
+  // already.
   const bool about = !words.empty() && !words[0].empty() && words[0][0] != '-';
   try {
     return command.run(words);

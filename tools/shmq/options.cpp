@@ -56,7 +56,8 @@ Arguments::Arguments(const std::vector<std::string>& given, std::initializer_lis
       options_.emplace_back(spec->name, "");
       continue;
     }
-    if (equals == std::string::npos && i + 1 >= given.size()) throw UsageError{name + " needs a parameter: " + name + " " + spec->parameter};
+    if (equals == std::string::npos && i + 1 >= given.size())
+      throw UsageError{name + " needs a parameter: " + name + " " + spec->parameter};
     options_.emplace_back(spec->name, equals == std::string::npos ? given[++i] : word.substr(equals + 1));
   }
 }
@@ -77,12 +78,14 @@ std::vector<std::string> Arguments::all(std::string_view option) const {
   return values;
 }
 
-std::uint64_t Arguments::number(std::string_view option, std::uint64_t otherwise, std::uint64_t least, std::uint64_t most) const {
+std::uint64_t Arguments::number(std::string_view option, std::uint64_t otherwise, std::uint64_t least,
+                                std::uint64_t most) const {
   const auto text = get(option);
   if (!text) return otherwise;
   const auto value = whole_number(*text);
   if (!value || *value < least || *value > most)
-    throw UsageError{std::string(option) + " " + *text + ": not a whole number from " + std::to_string(least) + " to " + std::to_string(most)};
+    throw UsageError{std::string(option) + " " + *text + ": not a whole number from " +
+                     std::to_string(least) + " to " + std::to_string(most)};
   return *value;
 }
 
@@ -91,7 +94,8 @@ std::uint64_t Arguments::size(std::string_view option, std::uint64_t otherwise) 
   if (!text) return otherwise;
   const auto value = base::parse_size(*text);
   if (!value || *value == 0)
-    throw UsageError{std::string(option) + " " + *text + ": not a size; use a number of bytes, or one with K, M or G: 64M"};
+    throw UsageError{std::string(option) + " " + *text +
+                     ": not a size; use a number of bytes, or one with K, M or G: 64M"};
   return *value;
 }
 
@@ -99,7 +103,8 @@ std::optional<std::int64_t> Arguments::seconds_ns(std::string_view option) const
   const auto text = get(option);
   if (!text) return std::nullopt;
   double seconds = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds, std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text->data(), text->data() + text->size(), seconds, std::chars_format::fixed);
   if (error != std::errc{} || end != text->data() + text->size() || !(seconds >= 0 && seconds <= 1e9))
     throw UsageError{std::string(option) + " " + *text + ": not a number of seconds from 0 to 1000000000"};
   return static_cast<std::int64_t>(seconds * 1e9);
@@ -107,7 +112,8 @@ std::optional<std::int64_t> Arguments::seconds_ns(std::string_view option) const
 
 const std::string& Arguments::only_word(const char* what) const {
   if (words_.empty()) throw UsageError{std::string("needs ") + what};
-  if (words_.size() > 1) throw UsageError{"takes one " + std::string(what) + "; \"" + words_[1] + "\" is one too many"};
+  if (words_.size() > 1)
+    throw UsageError{"takes one " + std::string(what) + "; \"" + words_[1] + "\" is one too many"};
   return words_[0];
 }
 
@@ -122,7 +128,8 @@ std::vector<BlockClass> parse_blocks(const std::string& text) {
     const std::size_t comma = std::min(text.find(',', begin), text.size());
     const auto entry = count_and_size(std::string_view(text).substr(begin, comma - begin));
     if (!entry || entry->first > UINT32_MAX)
-      throw UsageError{"--blocks " + text + ": not a list of COUNTxSIZE; use for example 256x64K,16x1M, or none"};
+      throw UsageError{"--blocks " + text +
+                       ": not a list of COUNTxSIZE; use for example 256x64K,16x1M, or none"};
     blocks.push_back({entry->second, static_cast<std::uint32_t>(entry->first)});
     begin = comma + 1;
   }
@@ -131,14 +138,16 @@ std::vector<BlockClass> parse_blocks(const std::string& text) {
 
 std::string blocks_text(const std::vector<BlockClass>& blocks) {
   std::string text;
-  for (const BlockClass& c : blocks) text += (text.empty() ? "" : ",") + std::to_string(c.count) + "x" + std::to_string(c.bytes);
+  for (const BlockClass& c : blocks)
+    text += (text.empty() ? "" : ",") + std::to_string(c.count) + "x" + std::to_string(c.bytes);
   return text.empty() ? "none" : text;
 }
 
 QueueOptions parse_queue_shape(const std::string& text) {
   const auto shape = count_and_size(text);
   if (!shape || shape->second > UINT32_MAX)
-    throw UsageError{"--queue " + text + ": not CAPACITYxSLOT; use for example 1024x64: 1024 slots of 64 bytes"};
+    throw UsageError{"--queue " + text +
+                     ": not CAPACITYxSLOT; use for example 1024x64: 1024 slots of 64 bytes"};
   QueueOptions options;
   options.capacity = shape->first;
   options.slot_bytes = static_cast<std::uint32_t>(shape->second);

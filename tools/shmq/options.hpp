@@ -19,8 +19,8 @@ struct OptionSpec {
   const char* parameter = nullptr;
 };
 
-/// Takes "--size 64M", "--size=64M", flags, and words; "--" makes all that follows words. Unknown options, missing and
-/// superfluous parameters throw UsageError.
+/// Takes "--size 64M", "--size=64M", flags, and words; "--" makes all that follows words. Unknown options,
+/// missing and superfluous parameters throw UsageError.
 class Arguments {
  public:
   Arguments(const std::vector<std::string>& given, std::initializer_list<OptionSpec> known);
@@ -31,7 +31,8 @@ class Arguments {
   std::vector<std::string> all(std::string_view option) const;
 
   /// Its parameter as a whole number from `least` to `most`; `otherwise` where it was not given.
-  std::uint64_t number(std::string_view option, std::uint64_t otherwise, std::uint64_t least, std::uint64_t most) const;
+  std::uint64_t number(std::string_view option, std::uint64_t otherwise, std::uint64_t least,
+                       std::uint64_t most) const;
   std::uint64_t size(std::string_view option, std::uint64_t otherwise) const;
   /// A number of seconds, fractions allowed, in nanoseconds.
   std::optional<std::int64_t> seconds_ns(std::string_view option) const;

@@ -5,7 +5,8 @@
 
 namespace shmq::cli {
 
-/// Writes all of it. A reader that has gone ends the command cleanly (false); any other refusal throws Failure.
+/// Writes all of it. A reader that has gone ends the command cleanly (false); any other refusal throws
+/// Failure.
 bool print(std::string_view text);
 
 /// A remark for people on standard error: "shmq: TEXT".

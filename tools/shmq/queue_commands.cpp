@@ -24,29 +24,37 @@ std::string shown(std::string_view payload) {
   for (const char c : payload.substr(0, kMost)) {
     const auto byte = static_cast<unsigned char>(c);
     char escaped[8];
-    std::snprintf(escaped, sizeof escaped, byte >= 0x20 && byte < 0x7f ? "%c" : "\\x%02x", static_cast<unsigned>(byte));
+    std::snprintf(escaped, sizeof escaped, byte >= 0x20 && byte < 0x7f ? "%c" : "\\x%02x",
+                  static_cast<unsigned>(byte));
     text += escaped;
   }
   return payload.size() > kMost ? text + "..." : text;
 }
 
 std::string described(const PeekedMessage& message) {
-  return std::to_string(message.id.generation) + ":" + std::to_string(message.id.position) + "\ttype " + std::to_string(message.type) + "\t" +
-         std::to_string(message.payload.size()) + " B\t" + (message.redelivered ? "again" : "new") + "\t" + shown(text_of(message)) + "\n";
+  return std::to_string(message.id.generation) + ":" + std::to_string(message.id.position) + "\ttype " +
+         std::to_string(message.type) + "\t" + std::to_string(message.payload.size()) + " B\t" +
+         (message.redelivered ? "again" : "new") + "\t" + shown(text_of(message)) + "\n";
 }
 
 }  // namespace
 
 int queue_command(const Words& words) {
-  const Arguments arguments(words, {{"--kind", "mpmc"}, {"--capacity", "N"}, {"--slot", "BYTES"}, {"--on-full", "block|reject"}, {"--metadata"}});
+  const Arguments arguments(words, {{"--kind", "mpmc"},
+                                    {"--capacity", "N"},
+                                    {"--slot", "BYTES"},
+                                    {"--on-full", "block|reject"},
+                                    {"--metadata"}});
   const Address address = parse_queue(arguments.only_word("SEG/Q"));
   if (const std::string kind = arguments.get("--kind").value_or("mpmc"); kind != "mpmc")
     throw UsageError{"--kind " + kind + ": there is no such kind of queue; use mpmc"};
   QueueOptions options;
   options.capacity = arguments.number("--capacity", options.capacity, 1, UINT64_MAX);
-  options.slot_bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(arguments.size("--slot", 64), UINT32_MAX));
+  options.slot_bytes =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(arguments.size("--slot", 64), UINT32_MAX));
   const std::string on_full = arguments.get("--on-full").value_or("block");
-  if (on_full != "block" && on_full != "reject") throw UsageError{"--on-full " + on_full + ": use block or reject"};
+  if (on_full != "block" && on_full != "reject")
+    throw UsageError{"--on-full " + on_full + ": use block or reject"};
   options.on_full = on_full == "block" ? OnFull::block : OnFull::reject;
   options.metadata = arguments.has("--metadata");
   need(open_segment(address.segment, "queue").queue(address.queue, options));
@@ -61,7 +69,8 @@ int peek_command(const Words& words) {
   const std::uint64_t count = arguments.number("--count", 10, 1, UINT32_MAX);
   const OpenQueue open = open_queue(address, "peek");
   for (const PeekedMessage& message : open.queue.peek(count)) {
-    const std::string text = details ? described(message) : std::string(text_of(message)) + (arguments.has("-0") ? '\0' : '\n');
+    const std::string text =
+        details ? described(message) : std::string(text_of(message)) + (arguments.has("-0") ? '\0' : '\n');
     if (!print(text)) break;
   }
   return kOk;

@@ -10,14 +10,19 @@
 namespace shmq::cli {
 
 namespace {
-constexpr std::size_t kPiece = std::size_t{256} << 10;   // what a read asks for, where there is room
-constexpr std::size_t kLeast = std::size_t{64} << 10;    // less room than this is not worth a system call
+constexpr std::size_t kPiece = std::size_t{256} << 10;  // what a read asks for, where there is room
+constexpr std::size_t kLeast = std::size_t{64} << 10;   // less room than this is not worth a system call
 constexpr std::uint64_t kMeasured = std::uint64_t{4} << 30;
 constexpr int kMeasureWaitMs = 200;
 }  // namespace
 
 RecordReader::RecordReader(int fd, Framing framing, std::size_t most, const Interruption& interruption)
-    : fd_(fd), framing_(framing), most_(most), interruption_(interruption), capacity_(kPiece), buffer_(new std::byte[capacity_]) {}
+    : fd_(fd),
+      framing_(framing),
+      most_(most),
+      interruption_(interruption),
+      capacity_(kPiece),
+      buffer_(new std::byte[capacity_]) {}
 
 std::optional<Record> RecordReader::record(std::size_t payload, std::size_t length) {
   const Record found{{buffer_.get() + begin_, payload}, length};
@@ -35,7 +40,8 @@ std::optional<Record> RecordReader::take() {
   const int terminator = framing_ == Framing::line ? '\n' : '\0';
   const std::byte* from = buffer_.get() + searched_;
   if (const void* found = end_ == searched_ ? nullptr : std::memchr(from, terminator, end_ - searched_)) {
-    const auto payload = static_cast<std::size_t>(static_cast<const std::byte*>(found) - (buffer_.get() + begin_));
+    const auto payload =
+        static_cast<std::size_t>(static_cast<const std::byte*>(found) - (buffer_.get() + begin_));
     return record(payload, payload + 1);
   }
   searched_ = end_;
@@ -87,9 +93,12 @@ RecordReader::Size RecordReader::measure() {
     if (::poll(&readable, 1, kMeasureWaitMs) <= 0) break;
     const ssize_t n = ::read(fd_, buffer_.get(), capacity_);
     if (n < 0) break;
-    const void* found = n == 0 || framing_ == Framing::whole ? nullptr : std::memchr(buffer_.get(), terminator, static_cast<std::size_t>(n));
-    size.bytes += found != nullptr ? static_cast<std::uint64_t>(static_cast<const std::byte*>(found) - buffer_.get())
-                                   : static_cast<std::uint64_t>(n);
+    const void* found = n == 0 || framing_ == Framing::whole
+                            ? nullptr
+                            : std::memchr(buffer_.get(), terminator, static_cast<std::size_t>(n));
+    size.bytes += found != nullptr
+                      ? static_cast<std::uint64_t>(static_cast<const std::byte*>(found) - buffer_.get())
+                      : static_cast<std::uint64_t>(n);
     size.exact = n == 0 || found != nullptr;
   }
   return size;

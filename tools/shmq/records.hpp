@@ -24,8 +24,8 @@ class RecordReader {
   /// Keeps records of up to `most` bytes.
   RecordReader(int fd, Framing framing, std::size_t most, const Interruption& interruption);
 
-  /// The next record that is there as a whole; valid until fill(). A last one without its terminator counts, unless it
-  /// is empty. Framing::whole gives one record, at the end of the input, empty or not.
+  /// The next record that is there as a whole; valid until fill(). A last one without its terminator counts,
+  /// unless it is empty. Framing::whole gives one record, at the end of the input, empty or not.
   std::optional<Record> take();
 
   enum class Filled { more, end, stopped, too_large, failed };
@@ -39,8 +39,8 @@ class RecordReader {
     std::uint64_t bytes = 0;
     bool exact = false;
   };
-  /// After too_large: how large the record is, reading on to its end where that takes no long waiting. Nothing can be
-  /// taken after this.
+  /// After too_large: how large the record is, reading on to its end where that takes no long waiting.
+  /// Nothing can be taken after this.
   Size measure();
 
  private:

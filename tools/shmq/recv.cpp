@@ -1,4 +1,5 @@
 // recv: messages become standard output. One is released only after write() took all of it.
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "failure.hpp"
 #include "options.hpp"
 #include "records.hpp"
+#include "shmq/base/clock.hpp"
 #include "signals.hpp"
 #include "write_list.hpp"
 
@@ -20,6 +22,13 @@ namespace shmq::cli {
 namespace {
 
 constexpr std::size_t kGather = std::size_t{64} << 10;  // bytes per write, where so much is there
+
+constexpr std::int64_t kLookNs = 100'000'000;           // how often a wait looks after its reader
+
+bool reader_is_gone(int fd) {
+  pollfd watched{fd, 0, 0};
+  return ::poll(&watched, 1, 0) == 1 && (watched.revents & (POLLERR | POLLHUP)) != 0;
+}
 
 struct RecvOptions {
   Framing framing = Framing::line;
@@ -40,10 +49,7 @@ class Receiver {
   int run();
 
  private:
-  Limit limit() const {
-    if (!options_.idle_ns) return Limit(interruption_.token());
-    return Limit(interruption_.token(), std::chrono::nanoseconds(*options_.idle_ns));
-  }
+  MessageBatch wait();
   std::uint64_t wanted() const;
   void hold(MessageBatch batch);
   void gather();
@@ -58,6 +64,7 @@ class Receiver {
   std::vector<MessageBatch> held_;
   std::uint64_t held_count_ = 0;
   std::uint64_t done_ = 0;
+  bool reader_gone_ = false;
   WriteList list_;
   std::uint64_t typical_bytes_ = 64;  // of a message, lately
 };
@@ -73,12 +80,29 @@ void Receiver::hold(MessageBatch batch) {
   const std::size_t before = list_.size();
   batch.for_each([&](const Message& message) {
     list_.add(message.data());
-    if (options_.framing != Framing::whole) list_.add(options_.framing == Framing::nul ? std::byte{0} : std::byte{'\n'});
+    if (options_.framing != Framing::whole)
+      list_.add(options_.framing == Framing::nul ? std::byte{0} : std::byte{'\n'});
   });
   const std::size_t count = batch.size();
   typical_bytes_ = std::max<std::uint64_t>(1, (list_.size() - before) / count);
   held_count_ += count;
   held_.push_back(std::move(batch));
+}
+
+/// The next messages. Only a write tells that the reader of a pipe has gone, and while nothing comes nothing is
+/// written: so a long wait looks now and then, and sets `reader_gone_`.
+MessageBatch Receiver::wait() {
+  const std::int64_t until_ns = options_.idle_ns ? base::monotonic_ns() + *options_.idle_ns : INT64_MAX;
+  for (;;) {
+    const std::int64_t left_ns = std::max<std::int64_t>(0, until_ns - base::monotonic_ns());
+    MessageBatch batch = consumer_.receive_batch(
+        wanted(), {interruption_.token(), std::chrono::nanoseconds(std::min(left_ns, kLookNs))});
+    if (batch || batch.outcome() != Outcome::timeout || left_ns <= kLookNs) return batch;
+    if (reader_is_gone(STDOUT_FILENO)) {
+      reader_gone_ = true;
+      return batch;
+    }
+  }
 }
 
 /// Adds what is there already. Nothing that was received waits for what is yet to come.
@@ -90,7 +114,8 @@ void Receiver::gather() {
   }
 }
 
-/// Releases the messages that lie wholly within the first `written` bytes of the list and gives the others back.
+/// Releases the messages that lie wholly within the first `written` bytes of the list and gives the others
+/// back.
 void Receiver::settle(std::size_t written) {
   const std::size_t terminator = options_.framing == Framing::whole ? 0 : 1;
   for (MessageBatch& batch : held_) {
@@ -123,31 +148,38 @@ bool Receiver::write_out() {
   held_count_ = 0;
   list_.clear();
   if (written.error != 0 && written.error != EPIPE)
-    throw Failure{kFailed, "cannot write to standard output: " + base::errno_text(written.error) + "; " + std::to_string(done_) +
+    throw Failure{kFailed, "cannot write to standard output: " + base::errno_text(written.error) + "; " +
+                               std::to_string(done_) +
                                " messages were written and released, the others are still in the queue"};
   return whole;
 }
 
 int Receiver::ended(Outcome outcome) const {
-  const std::string received = std::to_string(done_) + (done_ == 1 ? " message was received" : " messages were received");
+  const std::string received =
+      std::to_string(done_) + (done_ == 1 ? " message was received" : " messages were received");
   switch (outcome) {
-    case Outcome::stopped: return kOk;
+    case Outcome::stopped:
+      return kOk;
     case Outcome::closed:
       if (!options_.count || options_.until_closed) return kOk;
       throw Failure{kClosed, "the queue was closed before --count was reached: " + received};
     case Outcome::timeout:
       if (!options_.count && !options_.until_closed) return kOk;
       throw Failure{kFull, std::string("no message came within --idle before ") +
-                               (options_.count ? "--count was reached" : "the queue was closed") + ": " + received};
-    case Outcome::removed: throw Failure{kClosed, "the queue was removed: " + received};
-    default: throw Failure{kFailed, std::string("the segment is damaged (") + to_string(outcome) + "): " + received};
+                               (options_.count ? "--count was reached" : "the queue was closed") + ": " +
+                               received};
+    case Outcome::removed:
+      throw Failure{kClosed, "the queue was removed: " + received};
+    default:
+      throw Failure{kFailed, std::string("the segment is damaged (") + to_string(outcome) + "): " + received};
   }
 }
 
 int Receiver::run() {
   while (!options_.count || done_ < *options_.count) {
     if (interruption_.requested()) return kOk;
-    MessageBatch batch = consumer_.receive_batch(wanted(), limit());
+    MessageBatch batch = wait();
+    if (reader_gone_) return kOk;
     if (!batch) return ended(batch.outcome());
     hold(std::move(batch));
     gather();
@@ -159,11 +191,14 @@ int Receiver::run() {
 }  // namespace
 
 int recv_command(const Words& words) {
-  const Arguments arguments(words, {{"-0"}, {"--whole"}, {"--count", "N"}, {"--until-closed"}, {"--idle", "SECONDS"}});
+  const Arguments arguments(
+      words, {{"-0"}, {"--whole"}, {"--count", "N"}, {"--until-closed"}, {"--idle", "SECONDS"}});
   const Address address = parse_queue(arguments.only_word("SEG/Q"));
   if (arguments.has("-0") && arguments.has("--whole")) throw UsageError{"-0 and --whole exclude one another"};
   RecvOptions options;
-  options.framing = arguments.has("--whole") ? Framing::whole : arguments.has("-0") ? Framing::nul : Framing::line;
+  options.framing = arguments.has("--whole") ? Framing::whole
+                    : arguments.has("-0")    ? Framing::nul
+                                             : Framing::line;
   if (arguments.has("--count")) options.count = arguments.number("--count", 0, 1, UINT64_MAX);
   options.until_closed = arguments.has("--until-closed");
   options.idle_ns = arguments.seconds_ns("--idle");

@@ -19,7 +19,8 @@ std::uint32_t parse_mode(const std::string& text) {
     sound = sound && c >= '0' && c <= '7';
     mode = mode * 8 + static_cast<std::uint32_t>(c - '0');
   }
-  if (!sound || mode > 0777) throw UsageError{"--mode " + text + ": not an octal mode from 0 to 0777; use for example 0660"};
+  if (!sound || mode > 0777)
+    throw UsageError{"--mode " + text + ": not an octal mode from 0 to 0777; use for example 0660"};
   return mode;
 }
 
@@ -33,44 +34,58 @@ std::string segment_line(const std::string& name) {
   const auto segment = inspect_segment(name, {.slots = false});
   if (!segment) return name + "\t" + segment.error().message() + "\n";
   std::size_t queues = 0;
-  for (const ObjectSnapshot& object : segment->objects) queues += object.queue && object.state == ObjectState::live;
-  return name + "\t" + base::size_text(segment->size_bytes) + "\t" + std::to_string(queues) + " queues\t" + attached_text(*segment) + "\n";
+  for (const ObjectSnapshot& object : segment->objects)
+    queues += object.queue && object.state == ObjectState::live;
+  return name + "\t" + base::size_text(segment->size_bytes) + "\t" + std::to_string(queues) + " queues\t" +
+         attached_text(*segment) + "\n";
 }
 
 std::string queue_line(const std::string& segment, const ObjectSnapshot& object) {
   const QueueSnapshot& q = *object.queue;
   const std::uint64_t waiting = q.depth + q.slots.redeliver;
-  return segment + "/" + object.name + "\t" + std::to_string(q.capacity) + "x" + std::to_string(q.slot_bytes) + "\t" +
-         std::to_string(waiting) + " waiting\t" + (q.on_full == OnFull::block ? "block" : "reject") + (q.metadata ? ", metadata" : "") +
+  return segment + "/" + object.name + "\t" + std::to_string(q.capacity) + "x" +
+         std::to_string(q.slot_bytes) + "\t" + std::to_string(waiting) + " waiting\t" +
+         (q.on_full == OnFull::block ? "block" : "reject") + (q.metadata ? ", metadata" : "") +
          (q.closed ? ", closed" : "") + "\n";
 }
 
 }  // namespace
 
 int create_command(const Words& words) {
-  const Arguments arguments(words, {{"--size", "SIZE"}, {"--mode", "MODE"}, {"--group", "GROUP"}, {"--blocks", "COUNTxSIZE,..."},
-                                    {"--participants", "N"}, {"--objects", "N"}, {"--prefault"}});
+  const Arguments arguments(words, {{"--size", "SIZE"},
+                                    {"--mode", "MODE"},
+                                    {"--group", "GROUP"},
+                                    {"--blocks", "COUNTxSIZE,..."},
+                                    {"--participants", "N"},
+                                    {"--objects", "N"},
+                                    {"--prefault"}});
   const std::string name = parse_segment(arguments.only_word("SEG"));
   SegmentOptions options;
   options.size_bytes = arguments.size("--size", options.size_bytes);
   if (const auto mode = arguments.get("--mode")) options.mode = parse_mode(*mode);
   options.group = arguments.get("--group").value_or("");
   if (const auto blocks = arguments.get("--blocks")) options.blocks = parse_blocks(*blocks);
-  options.participants_max = static_cast<std::uint32_t>(arguments.number("--participants", options.participants_max, 1, 4094));
-  options.objects_max = static_cast<std::uint32_t>(arguments.number("--objects", options.objects_max, 1, 4095));
+  options.participants_max =
+      static_cast<std::uint32_t>(arguments.number("--participants", options.participants_max, 1, 4094));
+  options.objects_max =
+      static_cast<std::uint32_t>(arguments.number("--objects", options.objects_max, 1, 4095));
   options.prefault = arguments.has("--prefault");
   need(Segment::create(name, options, {.name = "shmq create"}));
   return kOk;
 }
 
 int plan_command(const Words& words) {
-  const Arguments arguments(words, {{"--queue", "CAPACITYxSLOT"}, {"--metadata"}, {"--blocks", "COUNTxSIZE,..."}, {"--participants", "N"},
+  const Arguments arguments(words, {{"--queue", "CAPACITYxSLOT"},
+                                    {"--metadata"},
+                                    {"--blocks", "COUNTxSIZE,..."},
+                                    {"--participants", "N"},
                                     {"--objects", "N"}});
   arguments.no_words();
   CapacityPlan plan(static_cast<std::uint32_t>(arguments.number("--participants", 64, 1, 4094)),
                     static_cast<std::uint32_t>(arguments.number("--objects", 128, 1, 4095)));
   const std::vector<std::string> queues = arguments.all("--queue");
-  if (queues.empty() && !arguments.has("--blocks")) throw UsageError{"needs --queue CAPACITYxSLOT or --blocks COUNTxSIZE"};
+  if (queues.empty() && !arguments.has("--blocks"))
+    throw UsageError{"needs --queue CAPACITYxSLOT or --blocks COUNTxSIZE"};
   for (const std::string& text : queues) {
     QueueOptions options = parse_queue_shape(text);
     options.metadata = arguments.has("--metadata");
@@ -79,7 +94,8 @@ int plan_command(const Words& words) {
   for (const std::string& text : arguments.all("--blocks"))
     for (const BlockClass& c : parse_blocks(text)) plan.blocks(c.bytes, c.count);
   const SegmentOptions options = need(plan.options());
-  std::string command = "shmq create SEG --size " + std::to_string(options.size_bytes) + " --blocks " + blocks_text(*options.blocks);
+  std::string command = "shmq create SEG --size " + std::to_string(options.size_bytes) + " --blocks " +
+                        blocks_text(*options.blocks);
   for (const char* name : {"--participants", "--objects"})
     if (const auto value = arguments.get(name)) command += std::string(" ") + name + " " + *value;
   print(plan.text() + "\n" + command + "\n");
@@ -96,7 +112,8 @@ int list_command(const Words& words) {
     const std::string name = parse_segment(arguments.only_word("SEG"));
     const SegmentSnapshot segment = need(inspect_segment(name, {.slots = details}));
     for (const ObjectSnapshot& object : segment.objects)
-      if (object.queue && object.state == ObjectState::live) text += details ? queue_line(name, object) : name + "/" + object.name + "\n";
+      if (object.queue && object.state == ObjectState::live)
+        text += details ? queue_line(name, object) : name + "/" + object.name + "\n";
   }
   print(text);
   return kOk;

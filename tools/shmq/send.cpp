@@ -20,7 +20,8 @@ namespace {
 
 class Sender {
  public:
-  Sender(Producer<void> producer, const Interruption& interruption, Framing framing, std::uint32_t type, std::optional<std::int64_t> timeout_ns)
+  Sender(Producer<void> producer, const Interruption& interruption, Framing framing, std::uint32_t type,
+         std::optional<std::int64_t> timeout_ns)
       : producer_(std::move(producer)),
         interruption_(interruption),
         reader_(STDIN_FILENO, framing, producer_.max_payload(), interruption),
@@ -41,7 +42,9 @@ class Sender {
   [[noreturn]] void fail(Outcome outcome, std::size_t bytes);
   [[noreturn]] void too_large(RecordReader::Size size);
   std::string sent_text() const;
-  const char* record_name() const { return framing_ == Framing::line ? "line" : framing_ == Framing::nul ? "record" : "input"; }
+  const char* record_name() const {
+    return framing_ == Framing::line ? "line" : framing_ == Framing::nul ? "record" : "input";
+  }
 
   Producer<void> producer_;
   const Interruption& interruption_;
@@ -55,7 +58,9 @@ class Sender {
 
 std::string Sender::sent_text() const {
   std::string text = std::to_string(sent_) + (sent_ == 1 ? " message was sent" : " messages were sent");
-  if (framing_ != Framing::whole) text += std::string("; ") + record_name() + " " + std::to_string(sent_ + 1) + " is the first that was not";
+  if (framing_ != Framing::whole)
+    text +=
+        std::string("; ") + record_name() + " " + std::to_string(sent_ + 1) + " is the first that was not";
   return text;
 }
 
@@ -63,24 +68,33 @@ void Sender::too_large(RecordReader::Size size) {
   std::string what = record_name();
   if (framing_ != Framing::whole) what += " " + std::to_string(sent_ + 1);
   throw Failure{kFailed, what + " has " + (size.exact ? "" : "at least ") + std::to_string(size.bytes) +
-                             " bytes, and the largest payload that this segment carries is " + std::to_string(producer_.max_payload()) +
-                             " bytes; " + sent_text() + "; create the segment with larger blocks (shmq create --blocks NxSIZE)"};
+                             " bytes, and the largest payload that this segment carries is " +
+                             std::to_string(producer_.max_payload()) + " bytes; " + sent_text() +
+                             "; create the segment with larger blocks (shmq create --blocks NxSIZE)"};
 }
 
 void Sender::fail(Outcome outcome, std::size_t bytes) {
   const std::string sent = "; " + sent_text();
   switch (outcome) {
     case Outcome::full:
-      throw Failure{kFull, "the queue is full" + sent + "; receive from it, or declare it with --on-full block or a larger --capacity"};
-    case Outcome::timeout: throw Failure{kFull, "there was no room within --timeout" + sent};
+      throw Failure{kFull,
+                    "the queue is full" + sent +
+                        "; receive from it, or declare it with --on-full block or a larger --capacity"};
+    case Outcome::timeout:
+      throw Failure{kFull, "there was no room within --timeout" + sent};
     case Outcome::no_block:
-      throw Failure{kFull, "no block of " + base::size_text(bytes) + " is free" + sent +
-                               "; receive, or create the segment with more blocks (shmq create --blocks NxSIZE)"};
-    case Outcome::closed: throw Failure{kClosed, "the queue is closed" + sent};
-    case Outcome::removed: throw Failure{kClosed, "the queue was removed" + sent};
+      throw Failure{kFull,
+                    "no block of " + base::size_text(bytes) + " is free" + sent +
+                        "; receive, or create the segment with more blocks (shmq create --blocks NxSIZE)"};
+    case Outcome::closed:
+      throw Failure{kClosed, "the queue is closed" + sent};
+    case Outcome::removed:
+      throw Failure{kClosed, "the queue was removed" + sent};
     case Outcome::stopped:
-      throw Failure{kSignal + interruption_.signal(), std::string("ended by ") + signal_name(interruption_.signal()) + sent};
-    default: throw Failure{kFailed, std::string("the segment is damaged (") + to_string(outcome) + ")" + sent};
+      throw Failure{kSignal + interruption_.signal(),
+                    std::string("ended by ") + signal_name(interruption_.signal()) + sent};
+    default:
+      throw Failure{kFailed, std::string("the segment is damaged (") + to_string(outcome) + ")" + sent};
   }
 }
 
@@ -131,10 +145,14 @@ int Sender::run() {
     }
     send_batch(gathered);
     switch (reader_.fill()) {
-      case RecordReader::Filled::more: break;
-      case RecordReader::Filled::end: return kOk;
-      case RecordReader::Filled::stopped: return stopped();
-      case RecordReader::Filled::too_large: too_large(reader_.measure());
+      case RecordReader::Filled::more:
+        break;
+      case RecordReader::Filled::end:
+        return kOk;
+      case RecordReader::Filled::stopped:
+        return stopped();
+      case RecordReader::Filled::too_large:
+        too_large(reader_.measure());
       case RecordReader::Filled::failed:
         throw Failure{kFailed, "cannot read standard input: " + base::errno_text(errno) + "; " + sent_text()};
     }
@@ -147,7 +165,9 @@ int send_command(const Words& words) {
   const Arguments arguments(words, {{"-0"}, {"--whole"}, {"--type", "N"}, {"--timeout", "SECONDS"}});
   const Address address = parse_queue(arguments.only_word("SEG/Q"));
   if (arguments.has("-0") && arguments.has("--whole")) throw UsageError{"-0 and --whole exclude one another"};
-  const Framing framing = arguments.has("--whole") ? Framing::whole : arguments.has("-0") ? Framing::nul : Framing::line;
+  const Framing framing = arguments.has("--whole") ? Framing::whole
+                          : arguments.has("-0")    ? Framing::nul
+                                                   : Framing::line;
   const auto type = static_cast<std::uint32_t>(arguments.number("--type", 0, 0, UINT32_MAX));
   const auto timeout_ns = arguments.seconds_ns("--timeout");
   const Interruption interruption;

@@ -9,7 +9,8 @@ namespace shmq::cli {
 
 namespace {
 
-/// Interrupts system calls of the owner. Its default is to be ignored, so a stray one from outside does no harm.
+/// Interrupts system calls of the owner. Its default is to be ignored, so a stray one from outside does no
+/// harm.
 constexpr int kNudge = SIGURG;
 constexpr long kNudgeEveryNs = 10'000'000;
 
@@ -59,6 +60,8 @@ void Interruption::watch() {
 
 std::int64_t Interruption::age_ns() const { return base::monotonic_ns() - since_ns_.load(); }
 
-const char* signal_name(int signal) { return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGHUP"; }
+const char* signal_name(int signal) {
+  return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGHUP";
+}
 
 }  // namespace shmq::cli

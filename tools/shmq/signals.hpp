@@ -10,10 +10,10 @@
 
 namespace shmq::cli {
 
-/// From its construction on, by one thread, the signals end nothing: a thread of its own takes them and requests the
-/// stop. The thread that made this is then interrupted again and again, so that a read() or write() that it is blocked
-/// in returns EINTR, also where the signal came just before the call. Signals that the program was started with as
-/// ignored (nohup, a script's background job) stay ignored.
+/// From its construction on, by one thread, the signals end nothing: a thread of its own takes them and
+/// requests the stop. The thread that made this is then interrupted again and again, so that a read() or
+/// write() that it is blocked in returns EINTR, also where the signal came just before the call. Signals that
+/// the program was started with as ignored (nohup, a script's background job) stay ignored.
 class Interruption {
  public:
   Interruption();

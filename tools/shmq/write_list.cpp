@@ -9,8 +9,8 @@
 namespace shmq::cli {
 
 namespace {
-/// How long a program that was told to end goes on writing what it has begun. The reader of a pipe that is read gets
-/// whole messages; one that is stuck holds nobody up.
+/// How long a program that was told to end goes on writing what it has begun. The reader of a pipe that is
+/// read gets whole messages; one that is stuck holds nobody up.
 constexpr std::int64_t kGraceNs = 500'000'000;
 }  // namespace
 

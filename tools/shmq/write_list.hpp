@@ -1,4 +1,5 @@
-// Pieces that go out in one writev() after the other: small ones are copied together, large ones stay where they are.
+// Pieces that go out in one writev() after the other: small ones are copied together, large ones stay where
+// they are.
 #pragma once
 
 #include <sys/uio.h>
@@ -31,7 +32,8 @@ class WriteList {
     std::size_t bytes = 0;
     int error = 0;  // errno; 0 where all of it was written, or a signal ended it
   };
-  /// Writes until all is written, or an error, or the program was told to end and the reader took nothing for a while.
+  /// Writes until all is written, or an error, or the program was told to end and the reader took nothing for
+  /// a while.
   Written write_all(int fd, const Interruption& interruption);
   void clear();
 
