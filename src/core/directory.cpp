@@ -210,8 +210,12 @@ void Directory::reclaim_or_step_back(std::uint32_t entry, std::uint64_t reclaimi
 /// The caller owns the entry by its word. Every step may be repeated by the next owner after a kill.
 void Directory::reclaim(std::uint32_t entry, std::uint64_t reclaiming_word) {
   ObjectSpace space;
-  if (entry_state(reclaiming_word) == EntryState::reclaiming && space_of(view_, entry, space))
-    free_blocks(space, kind_of(view_, entry));
+  if (entry_state(reclaiming_word) == EntryState::reclaiming) {
+    if (space_of(view_, entry, space)) free_blocks(space, kind_of(view_, entry));
+    // From here on there is no way back to REMOVING, for the next owner neither: part of the space may be another's.
+    view_.entry(entry).word.store(entry_word(reclaiming_word, attachment_.me(), EntryState::claimed),
+                                  std::memory_order_seq_cst);
+  }
   give_back_space(view_, layout::word_epoch(reclaiming_word), entry);
   const std::uint64_t free = layout::owner_word(layout::epoch_add(layout::word_epoch(reclaiming_word), 1), 0,
                                                 0, static_cast<std::uint8_t>(EntryState::free));

@@ -2,7 +2,9 @@
 //
 // An entry's word says what it is and, while somebody works on it, who. Its life: FREE → CLAIMED(me): the
 // name is being written → CREATING(me): the name counts → LIVE → REMOVING: the name is free, users still have
-// its space → RECLAIMING(me) → FREE of the next epoch.
+// its space → RECLAIMING(me): nobody can pin it any more; back to REMOVING where somebody had → CLAIMED(me): its
+// space is given back → FREE of the next epoch.
+// the next epoch.
 //
 // A name is unique although it takes two words to say so: a creator first makes its name count, then looks
 // for another entry of that name. Of two who do this at once at least one sees the other, and whoever sees
