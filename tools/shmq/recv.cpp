@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t kGather = std::size_t{64} << 10;  // bytes per write, where so much is there
 
-constexpr std::int64_t kLookNs = 100'000'000;           // how often a wait looks after its reader
+constexpr std::int64_t kLookNs = 100'000'000;  // how often a wait looks after its reader
 
 bool reader_is_gone(int fd) {
   pollfd watched{fd, 0, 0};
@@ -89,8 +89,8 @@ void Receiver::hold(MessageBatch batch) {
   held_.push_back(std::move(batch));
 }
 
-/// The next messages. Only a write tells that the reader of a pipe has gone, and while nothing comes nothing is
-/// written: so a long wait looks now and then, and sets `reader_gone_`.
+/// The next messages. Only a write tells that the reader of a pipe has gone, and while nothing comes nothing
+/// is written: so a long wait looks now and then, and sets `reader_gone_`.
 MessageBatch Receiver::wait() {
   const std::int64_t until_ns = options_.idle_ns ? base::monotonic_ns() + *options_.idle_ns : INT64_MAX;
   for (;;) {
