@@ -4,7 +4,6 @@
 // name is being written → CREATING(me): the name counts → LIVE → REMOVING: the name is free, users still have
 // its space → RECLAIMING(me): nobody can pin it any more; back to REMOVING where somebody had → CLAIMED(me): its
 // space is given back → FREE of the next epoch.
-// the next epoch.
 //
 // A name is unique although it takes two words to say so: a creator first makes its name count, then looks
 // for another entry of that name. Of two who do this at once at least one sees the other, and whoever sees
