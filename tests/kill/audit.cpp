@@ -86,6 +86,8 @@ class Audit {
   void object(std::uint32_t index, std::uint64_t word) {
     core::ObjectSpace space;
     const std::string entry = "entry " + std::to_string(index);
+    require(names_.insert(view_.entry(index).name.get()).second,
+            entry + " has another entry's name: " + view_.entry(index).name.get());
     require(core::space_of(view_, index, space), entry + " has a space outside the object area");
     const std::uint64_t first = (space.offset - view_.geometry().objects_offset) / layout::kUnitBytes;
     const std::uint64_t end = first + (space.size_bytes + layout::kUnitBytes - 1) / layout::kUnitBytes;
@@ -124,6 +126,7 @@ class Audit {
   const core::SegmentView& view_;
   const os::LivenessLock& lock_;
   std::set<std::uint32_t> living_;
+  std::set<std::string> names_;
   std::vector<std::uint64_t> expected_units_ = std::vector<std::uint64_t>(view_.geometry().unit_count);
 };
 

@@ -1,6 +1,7 @@
 // Queues made and removed while others use the segment, killed and stopped at every point: a name is there with a
 // sound queue or not at all, and its entry and its space come back.
 #include "operation.hpp"
+#include "stepper.hpp"
 
 #include <gtest/gtest.h>
 
@@ -50,6 +51,36 @@ TEST(Declare, that_races_with_another_declaration_leaves_one_queue) {
     use_c(crew.sender, crew.receiver);
   };
   killed("declare_race", deed);
+}
+
+// Stopped before its name counts, a creator goes on to find that another was faster, and opens the other's queue.
+TEST(Declare, that_goes_on_after_another_was_faster_leaves_one_queue) {
+  class Creator : public Party {
+   public:
+    using Party::Party;
+    void operate() override { declare_c(*this); }
+  };
+  for (std::size_t stop = 0; stop < 3; ++stop) {
+    World world(Limits{});
+    const std::string name = world.name();
+    world.run("creator", [&] { create_segment(name); });
+    Process& sender = world.spawn("sender", [name] { return std::make_unique<Party>(name); });
+    Process& receiver = world.spawn("receiver", [name] { return std::make_unique<Party>(name); });
+    Process& late = world.spawn("late", [name] { return std::make_unique<Creator>(name); });
+    try {
+      Stepper stepper(late, false);
+      for (auto point = stepper.next(); point && point->index < stop; point = stepper.next()) continue;
+      require(sender.ask("declare c") == "ok", "a creator whose name does not count yet is in the way");
+      stepper.run_to_end([] {});
+      stepper.finish();
+      late.quit();
+      Crew crew{world, name, sender, receiver, {}};
+      require(sender.ask("send c 300 3") == "3" && !receiver.ask("recv c 3").empty(), "there are two queues c");
+      finish(crew);
+    } catch (const Failure& failure) {
+      ADD_FAILURE() << "stopped at point " << stop << ": " << failure.what();
+    }
+  }
 }
 
 // A queue "c" with a message in a block, one that the receiver waits on.

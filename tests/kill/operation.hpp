@@ -32,6 +32,7 @@ struct Crew {
   Ledger ledger;
   bool receiver_waits = false;  // it was posted "drain a" before the deed
   bool sender_waits = false;    // it was posted "send a ..." before the deed
+  Process* newcomer = nullptr;  // attached while the victim was stopped
   std::size_t others = 0;       // attachments besides sender and receiver
 
   std::string send(const std::string& queue, std::uint64_t first, std::uint64_t count = 1,
