@@ -38,6 +38,7 @@ Supervisor::Supervisor(const Settings& settings) : settings_(settings), dice_(se
     for (std::uint32_t i = 0; i < count && children_.size() < kWorkersMax; ++i) {
       Child child;
       child.place.role = role;
+      child.place.veteran = i == 0 && count > 1;
       child.place.slot = static_cast<std::uint32_t>(children_.size());
       child.place.segment = segment_;
       child.place.journal = folder_ + "/" + std::to_string(child.place.slot);
@@ -110,6 +111,7 @@ void Supervisor::harm_somebody() {
     ++totals_.stops;
     return;
   }
+  if (child.place.veteran) return;
   // A stopped one may be killed, too.
   ::kill(child.pid, SIGKILL);
   child.killed = true;

@@ -1,5 +1,5 @@
-// Starts workers, kills and stops them at random, replaces them, and at the end of each epoch drains the
-// queues and lets the oracle judge.
+// Starts workers, kills and stops them at random (one of each role lives on), replaces them, and at the end
+// of each epoch drains the queues and lets the oracle judge.
 #pragma once
 
 #include <sys/types.h>

@@ -52,7 +52,7 @@ shmq::Queue<void> Worker::queue(shmq::Segment& segment, QueueNumber number) {
 }
 
 void Worker::perhaps_leave() {
-  if (chance(0.0001)) ::_exit(0);
+  if (!place_.veteran && chance(0.0001)) ::_exit(0);
 }
 
 void Worker::wrong(const std::string& what) {

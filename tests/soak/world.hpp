@@ -68,6 +68,8 @@ struct WorkerPlace {
   std::string segment;
   std::string journal;
   std::uint64_t seed = 0;
+  /// Never killed, and never leaves: what a repair got wrong is not healed by the death of everybody.
+  bool veteran = false;
 };
 
 /// Runs until told to leave or killed; returns the exit status: 0 left, 3 something is wrong (said on
