@@ -105,7 +105,9 @@ class [[nodiscard]] Message {
   /// Publishes this message to another queue, under the same id, and then releases it here. A payload in a
   /// block is handed over without a copy within a segment. A kill in between never loses it; where it may
   /// come twice, the second one is marked. On any outcome but ok the message is still held. Outcomes: those
-  /// of Producer::claim().
+  /// of Producer::claim(). An inline copy needs 16 bytes more than the payload, for the id; where the slot
+  /// has no room for them it takes a block. Forwarding to the queue that the message is in waits for room
+  /// that this very message may take: give it a limit.
   [[nodiscard]] Outcome forward(Producer<void>& to, const Limit& limit = {});
 
  private:
@@ -113,11 +115,6 @@ class [[nodiscard]] Message {
   friend class Consumer;
   template <class>
   friend class Queue;
-  /// Gives the message back and stands for the reason: it is not what its reader can read.
-  static Message refused(Message message) {
-    message.give_back();
-    return Message(Outcome::corrupt);
-  }
   friend class MessageBatch;
   Message(core::ConsumerEndpoint* consumer, std::uint64_t position);
   explicit Message(Outcome outcome) : outcome_(outcome) {}
@@ -129,7 +126,7 @@ class [[nodiscard]] Message {
 };
 
 /// Several messages taken by one compare-and-swap. Move-only; what is not released when it is dropped is
-/// delivered again. Iterate with indices: batch[i] is the i-th message's payload.
+/// delivered again. Look at the messages with for_each(), or take them out one by one with pop_front().
 class [[nodiscard]] MessageBatch {
  public:
   MessageBatch() = default;
@@ -149,14 +146,14 @@ class [[nodiscard]] MessageBatch {
 
   explicit operator bool() const { return consumer_ != nullptr; }
   Outcome outcome() const { return outcome_; }
-  std::size_t size() const { return static_cast<std::size_t>(__builtin_popcountll(mask_)); }
+  std::size_t size() const {
+    return consumer_ == nullptr ? 0 : static_cast<std::size_t>(__builtin_popcountll(mask_));
+  }
   /// Takes the first message out of the batch, as a Message of its own; false when none is left.
   Message pop_front();
   /// Calls `read(const Message&)` for each, in order, without giving any away.
   template <class Read>
   void for_each(Read&& read) const;
-  /// Whether it holds a message that was delivered before; such a one comes alone.
-  bool only_redelivered() const;
   void release();
   void give_back();
 
@@ -208,8 +205,12 @@ template <class T>
 class [[nodiscard]] TypedMessage {
  public:
   TypedMessage() = default;
-  explicit operator bool() const { return static_cast<bool>(message_); }
-  Outcome outcome() const { return message_.outcome(); }
+  /// False also for a message that is not sizeof(T) long, sent through the untyped face: its outcome is
+  /// `corrupt`, it is held all the same, and release() takes it out of the queue (dropped, it comes again).
+  explicit operator bool() const { return message_ && message_.size() == sizeof(T); }
+  Outcome outcome() const {
+    return message_ && message_.size() != sizeof(T) ? Outcome::corrupt : message_.outcome();
+  }
   const T& operator*() const { return *reinterpret_cast<const T*>(message_.data().data()); }
   const T* operator->() const { return &**this; }
   MessageId id() const { return message_.id(); }
@@ -224,7 +225,6 @@ class [[nodiscard]] TypedMessage {
  private:
   template <class>
   friend class Consumer;
-  // A message of another size can only have been sent through the untyped face.
   explicit TypedMessage(Message message) : message_(std::move(message)) {}
   Message message_;
 };
@@ -232,8 +232,7 @@ class [[nodiscard]] TypedMessage {
 template <class T>
 class Consumer {
  public:
-  /// Like Consumer<void>::receive(); a message that is not sizeof(T) long is `corrupt` and is left in the
-  /// queue.
+  /// Like Consumer<void>::receive(); about a message that is not sizeof(T) long see TypedMessage.
   TypedMessage<T> receive(const Limit& limit = {}) { return typed(bytes_.receive(limit)); }
   TypedMessage<T> try_receive() { return typed(bytes_.try_receive()); }
   /// The same consumer, for calls on bytes.

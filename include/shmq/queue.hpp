@@ -38,7 +38,8 @@ class Queue<void> {
   std::uint64_t capacity() const { return handle_->ring.capacity(); }
   /// Distinguishes this queue from earlier and later ones of the same name in this segment.
   std::uint64_t generation() const { return handle_->generation; }
-  /// Messages published or claimed and not yet taken by a consumer, just now.
+  /// Places claimed and not yet taken by a consumer, just now: messages, claims being written, and aborted ones that no
+  /// consumer has stepped over yet.
   std::uint64_t depth() const;
   bool closed() const;
 
@@ -79,6 +80,10 @@ class Queue {
   Consumer<T> consumer(const ConsumerOptions& options = {}) const {
     return Consumer<T>(bytes_.consumer(options));
   }
+  std::uint64_t generation() const { return bytes_.generation(); }
+  std::uint64_t depth() const { return bytes_.depth(); }
+  bool closed() const { return bytes_.closed(); }
+  std::vector<PeekedMessage> peek(std::size_t max) const { return bytes_.peek(max); }
   void close() { bytes_.close(); }
   std::uint64_t purge() { return bytes_.purge(); }
   /// The same queue, for calls on bytes.

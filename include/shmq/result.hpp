@@ -32,6 +32,7 @@ enum class ErrorCode {
 
 /// The name of a code, such as "no_space"; stable, meant for logs and for --json.
 const char* to_string(ErrorCode code);
+inline std::ostream& operator<<(std::ostream& out, ErrorCode code) { return out << to_string(code); }
 
 class Error {
  public:

@@ -67,7 +67,15 @@ Result<std::shared_ptr<Attachment>> Attachment::create(const std::string& name, 
     if (done) done = publish_segment_file(made->temporary_name, name);
     if (done) return attachment;
     (void)os::remove_file_if(made->temporary_name, attachment->os_->mapping.file());
-    if (done.error().code() != ErrorCode::not_found || attempt >= kAttempts) return done.error();
+    if (attempt >= kAttempts) return done.error();
+    if (done.error().code() == ErrorCode::already_exists) {
+      // A segment that is marked removed and still has its name: its remover was killed. Opening it frees the
+      // name.
+      const Result<OpenSegment> other = open_segment_file(name);
+      if (other || other.error().code() != ErrorCode::busy) return done.error();
+    } else if (done.error().code() != ErrorCode::not_found) {
+      return done.error();
+    }
   }
 }
 
@@ -127,7 +135,8 @@ Status Attachment::join(const AttachOptions& attach) {
       return Error(ErrorCode::no_space, "segment \"" + name_ + "\" has no free participant row: all " +
                                             std::to_string(last) +
                                             " are held by living processes (shmq-stat show " + name_ +
-                                            " lists them); create it with a larger participants_max");
+                                            " lists them); create it with a larger participants_max "
+                                            "(shmq create --participants)");
   }
   reap();  // whoever attaches mends what it finds
   return Done{};
@@ -146,8 +155,12 @@ void Attachment::leave() {
 
 Attachment::~Attachment() {
   if (detached()) return;
-  unguard_forks(*this);
+  // No child is born between the last look at the list and the end of the lock: it would keep a dead row
+  // alive.
+  const auto held = hold_forks();
   if (me_.id != layout::kNobody) leave();
+  os_->lock.close();
+  unguard_forks(*this);
 }
 
 void Attachment::fork_child() {

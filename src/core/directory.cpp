@@ -88,7 +88,7 @@ Result<std::uint32_t> Directory::claim_entry(const std::string& name, const char
     if (entry == view_.geometry().objects_max)
       return Error(ErrorCode::no_space,
                    "segment \"" + attachment_.name() + "\" has " + std::to_string(entry) +
-                       " objects, as many as it can hold; create it with a larger objects_max");
+                       " objects, as many as it can hold; create it with a larger objects_max (shmq create --objects)");
     layout::DirectoryEntry& mine = view_.entry(entry);
     mine.name.set(name);
     const std::uint64_t word = mine.word.load(std::memory_order_relaxed);
@@ -112,6 +112,13 @@ Result<std::uint32_t> Directory::claim_entry(const std::string& name, const char
 }
 
 Result<PinnedObject> Directory::create(const NewObject& object, const char* what) {
+  Result<PinnedObject> made = create_once(object, what);
+  if (made || made.error().code() != ErrorCode::no_space) return made;
+  (void)attachment_.reap();  // what is missing may be what the dead left
+  return create_once(object, what);
+}
+
+Result<PinnedObject> Directory::create_once(const NewObject& object, const char* what) {
   if (Status checked = base::check_name(object.name, base::kObjectNameMax, what); !checked)
     return checked.error();
   const Result<std::uint32_t> claimed = claim_entry(object.name, what);
@@ -212,7 +219,8 @@ void Directory::reclaim(std::uint32_t entry, std::uint64_t reclaiming_word) {
   ObjectSpace space;
   if (entry_state(reclaiming_word) == EntryState::reclaiming) {
     if (space_of(view_, entry, space)) free_blocks(space, kind_of(view_, entry));
-    // From here on there is no way back to REMOVING, for the next owner neither: part of the space may be another's.
+    // From here on there is no way back to REMOVING, for the next owner neither: part of the space may be
+    // another's.
     view_.entry(entry).word.store(entry_word(reclaiming_word, attachment_.me(), EntryState::claimed),
                                   std::memory_order_seq_cst);
   }
@@ -237,8 +245,11 @@ bool Directory::is_being_removed(std::uint32_t entry) const {
 
 void Directory::for_each(const std::function<void(const ObjectSpace&, layout::ObjectKind)>& visit) {
   for (std::uint32_t i = 0; i < view_.geometry().objects_max; ++i) {
-    const std::uint64_t word = view_.entry(i).word.load(std::memory_order_acquire);
-    if (!initialised(word) || !attachment_.pin(i, word)) continue;
+    // An object that goes from LIVE to REMOVING while we pin it is still an object: none may be missed here.
+    std::uint64_t word = view_.entry(i).word.load(std::memory_order_acquire);
+    while (initialised(word) && !attachment_.pin(i, word))
+      word = view_.entry(i).word.load(std::memory_order_acquire);
+    if (!initialised(word)) continue;
     ObjectSpace space;
     if (space_of(view_, i, space)) visit(space, kind_of(view_, i));
     attachment_.unpin(i);

@@ -64,6 +64,7 @@ class Directory {
   void for_each(const std::function<void(const ObjectSpace&, layout::ObjectKind)>& visit);
 
  private:
+  Result<PinnedObject> create_once(const NewObject& object, const char* what);
   bool name_is(std::uint32_t entry, const std::string& name) const;
   bool another_has(const std::string& name, std::uint32_t mine) const;
   Result<std::uint32_t> claim_entry(const std::string& name, const char* what);

@@ -41,9 +41,6 @@ std::unique_lock<std::mutex> hold_forks() {
 
 void guard_forks(Attachment& attachment) { registry().attachments.push_back(&attachment); }
 
-void unguard_forks(Attachment& attachment) {
-  const std::lock_guard lock(registry().mutex);
-  std::erase(registry().attachments, &attachment);
-}
+void unguard_forks(Attachment& attachment) { std::erase(registry().attachments, &attachment); }
 
 }  // namespace shmq::core

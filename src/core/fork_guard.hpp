@@ -12,7 +12,7 @@ class Attachment;
 /// descriptor and its registration.
 std::unique_lock<std::mutex> hold_forks();
 
-/// Under hold_forks().
+/// Both under hold_forks().
 void guard_forks(Attachment& attachment);
 void unguard_forks(Attachment& attachment);
 

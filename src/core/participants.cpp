@@ -36,7 +36,8 @@ std::uint64_t Participants::take_row(const AttachOptions& attach, std::uint32_t 
 std::uint64_t Participants::take_over(const AttachOptions& attach, std::uint32_t index) const {
   const std::uint64_t word = view_.row(index).word.load(std::memory_order_seq_cst);
   if (!lock_.try_lock(index)) return 0;
-  // From here on the row looks alive, so that no sweep of it begins; one that began before says so, and goes first.
+  // From here on the row looks alive, so that no sweep of it begins; one that began before says so, and goes
+  // first.
   if (watched(index, word, layout::kNobody)) {
     lock_.unlock(index);
     return 0;
@@ -50,7 +51,7 @@ std::uint64_t Participants::occupy(std::uint32_t index, std::uint64_t word,
   const std::uint64_t epoch = layout::epoch_add(layout::word_epoch(word), 1);
   const std::uint64_t mine = layout::owner_word(epoch, static_cast<std::uint32_t>(epoch & 0xff), index + 1,
                                                 static_cast<std::uint8_t>(RowState::joining));
-  if (!row.word.compare_exchange_strong(word, mine, std::memory_order_acq_rel)) {
+  if (!row.word.compare_exchange_strong(word, mine, std::memory_order_seq_cst)) {
     lock_.unlock(index);
     return 0;
   }

@@ -81,6 +81,12 @@ Status may_remove(const std::string& name) {
   return Done{};
 }
 
+/// Something under our name that is no segment, or not one of ours: there are no users to tell.
+Status remove_foreign(const std::string& name) {
+  const Result<os::FileId> file = os::file_id_of(file_of(name));
+  return file ? os::remove_file_if(file_of(name), *file) : Status(file.error());
+}
+
 }  // namespace
 
 Result<NewSegment> make_segment_file(const std::string& name, const SegmentOptions& options) {
@@ -173,12 +179,10 @@ Status remove_segment_file(const std::string& name) {
   if (Status allowed = may_remove(name); !allowed) return allowed;
   Result<os::Mapping> mapping = os::map_existing(file_of(name), os::Access::read_write);
   if (!mapping)
-    return mapping.error().code() == ErrorCode::not_found ? Status(mapping.error())
-                                                          : os::remove_file(file_of(name));
+    return mapping.error().code() == ErrorCode::not_found ? Status(mapping.error()) : remove_foreign(name);
   const Result<SegmentView> view =
       SegmentView::check(mapping->data(), mapping->size(), "segment \"" + name + "\"");
-  // What is no segment of ours has no users to tell.
-  if (!view) return os::remove_file(file_of(name));
+  if (!view) return remove_foreign(name);
   const bool copy = !(os::FileId{view->header().device, view->header().inode} == mapping->file());
   // Marked first, then unlinked: a kill in between leaves a name that whoever opens it clears away.
   if (!copy) view->header().state.store(static_cast<std::uint64_t>(layout::SegmentState::removed));

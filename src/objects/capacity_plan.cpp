@@ -45,20 +45,18 @@ Result<SegmentOptions> CapacityPlan::options() const {
     units += (bytes + layout::kUnitBytes - 1) / layout::kUnitBytes;
   }
   units = std::max<std::uint64_t>(units, 1);
-  // The table of units grows with the size that it is a part of: a few rounds settle it.
-  planned.size_bytes = 0;
-  for (int round = 0; round < 64; ++round) {
-    const Result<core::Geometry> g = core::lay_out(planned);
-    if (!g &&
-        planned.size_bytes > core::fixed_bytes(planned, blocks) + units * layout::kUnitBytes * 2 + (1u << 20))
-      return g.error();
-    const std::uint64_t have = g ? g->unit_count : 0;
-    if (have >= units) return planned;
-    planned.size_bytes += (units - have) * layout::kUnitBytes;
-    planned.size_bytes =
-        std::max(planned.size_bytes, core::fixed_bytes(planned, blocks) + units * layout::kUnitBytes);
+  // The table of units takes 8 bytes for each 4096 of the whole: one part in 512. From there it is a matter of pages.
+  const std::uint64_t content = core::fixed_bytes(planned, blocks) + units * layout::kUnitBytes;
+  planned.size_bytes = content / 511 * 512;
+  for (Result<core::Geometry> g = core::lay_out(planned);; g = core::lay_out(planned)) {
+    if (g && g->unit_count >= units) {
+      planned.size_bytes = g->size_bytes;
+      return planned;
+    }
+    // Past any rounding, what is wrong is not the size.
+    if (!g && planned.size_bytes > content / 511 * 512 + content / 64 + (1u << 20)) return g.error();
+    planned.size_bytes += layout::kPageBytes;
   }
-  return Error(ErrorCode::invalid_argument, "no segment size holds this plan");
 }
 
 std::string CapacityPlan::text() const {

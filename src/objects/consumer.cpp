@@ -50,8 +50,8 @@ Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* l
     return taken;
   }
   queue.user->empty_waits.fetch_add(1, std::memory_order_relaxed);
-  // After the close only a release or a redelivery can change anything: the end of the stream is heard where
-  // space is.
+  // The end of the stream is heard where space is announced: releases are, redeliveries are, and once a queue
+  // is closed so are the publications of claims made before.
   const auto event = [&]() -> EventWord& {
     const bool closed = queue.header->tail.load(std::memory_order_acquire) & layout::kRingClosed;
     return closed ? queue.header->space_event : queue.header->data_event;
@@ -80,7 +80,10 @@ void give_message_back(ConsumerEndpoint& consumer, std::uint64_t position) {
 }
 
 void stamp_take(ConsumerEndpoint& consumer) {
-  consumer.queue->user->taken_ns.store(base::monotonic_ns(), std::memory_order_relaxed);
+  const std::int64_t now_ns = base::monotonic_ns();
+  consumer.queue->user->taken_ns.store(now_ns, std::memory_order_relaxed);
+  // A consumer that never waits looks for the dead as well: what they held is older than all it receives.
+  consumer.queue->attachment->reap_now_and_then(now_ns);
 }
 
 std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::uint64_t position,

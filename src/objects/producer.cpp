@@ -123,8 +123,7 @@ void abort_claim(ProducerEndpoint& producer, std::uint64_t position, bool in_blo
     give_back_block(queue.attachment->view(),
                     {layout::reference_index(reference), layout::reference_epoch(reference)});
   queue.header->tombs.fetch_add(1, std::memory_order_relaxed);
-  // Whoever waits behind it can go on.
-  notify(queue.header->data_event);
+  producer.announce();  // whoever waits behind it can go on
 }
 
 }  // namespace core

@@ -51,6 +51,7 @@ bool Queue<void>::closed() const {
 void Queue<void>::close() {
   if (handle_->attachment->detached()) return;
   handle_->ring.close();
+  handle_->header->data_event.fetch_or(core::kEventClosed, std::memory_order_acq_rel);
   core::notify_everyone(handle_->header->data_event);
   core::notify_everyone(handle_->header->space_event);
   core::notify_everyone(handle_->attachment->view().header().blocks_event);
@@ -58,28 +59,38 @@ void Queue<void>::close() {
 
 std::uint64_t Queue<void>::purge() {
   const std::uint64_t end = layout::ring_position(handle_->header->tail.load(std::memory_order_acquire));
+  const auto newer = [&](std::uint64_t position) { return layout::position_diff(position, end) >= 0; };
   Consumer<void> consumer = this->consumer();
+  core::ConsumerEndpoint& endpoint = *consumer.endpoint_;
+  if (endpoint.is_detached()) return 0;
   std::uint64_t purged = 0;
   for (;;) {
     const std::uint64_t head = layout::ring_position(handle_->header->head.load(std::memory_order_acquire));
     const std::int64_t left = layout::position_diff(end, head);
     if (left <= 0) break;
-    MessageBatch batch =
-        consumer.try_receive_batch(static_cast<std::size_t>(std::min<std::int64_t>(left, 64)));
-    if (!batch) break;
-    const bool again = batch.only_redelivered();
-    while (Message message = batch.pop_front()) {
+    const core::Grant grant =
+        endpoint.ring.try_take(endpoint.me, static_cast<std::uint32_t>(std::min<std::int64_t>(left, 64)));
+    if (grant.status != core::RingStatus::ok) break;
+    for (std::uint64_t rest = endpoint.messages_of(grant); rest != 0; rest &= rest - 1) {
+      const std::uint64_t position =
+          layout::position_add(grant.position, static_cast<std::uint64_t>(__builtin_ctzll(rest)));
       // Other consumers may have moved head past `end` meanwhile: what is newer goes back, to be delivered.
-      if (!again && layout::position_diff(message.position_, end) >= 0) continue;
-      message.release();
+      if (newer(position)) {
+        core::give_message_back(endpoint, position);
+        continue;
+      }
+      endpoint.release(position);
       ++purged;
     }
   }
-  // What waits for redelivery is older than any of these.
-  core::ConsumerEndpoint& endpoint = *consumer.endpoint_;
-  for (std::uint64_t i = 0; i < capacity() && !endpoint.is_detached(); ++i) {
+  // What waits for redelivery, oldest first, as far as it is older than the purge.
+  for (std::uint64_t i = 0; i < capacity(); ++i) {
     const core::Grant again = endpoint.ring.try_take_redelivered(endpoint.me);
     if (again.status != core::RingStatus::ok) break;
+    if (newer(again.position)) {
+      core::give_message_back(endpoint, again.position);
+      break;
+    }
     endpoint.release(again.position);
     ++purged;
   }
@@ -111,9 +122,15 @@ std::vector<PeekedMessage> Queue<void>::peek(std::size_t max) const {
       data = core::referenced_bytes(queue.attachment->view(), queue.reference(position));
     data = data.first(std::min<std::size_t>(length & layout::kLengthMask, data.size()));
     message.payload.assign(data.begin(), data.end());
-    // Somebody may have taken, released and overwritten it while we copied.
-    base::fence(std::memory_order_acquire);
-    if (slot.word.load(std::memory_order_relaxed) == queue.ring.ready_word(position))
+    // Somebody may have taken, released and overwritten it while we copied; a block may have moved on with a
+    // forward.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    const bool same_slot = slot.word.load(std::memory_order_relaxed) == queue.ring.ready_word(position);
+    const bool same_block =
+        !(length & layout::kLengthInBlock) ||
+        !core::referenced_bytes(queue.attachment->view(), queue.reference(position)).empty();
+    const std::uint64_t now_head = layout::ring_position(queue.header->head.load(std::memory_order_acquire));
+    if (same_slot && same_block && layout::position_diff(position, now_head) >= 0)
       seen.push_back(std::move(message));
   }
   return seen;

@@ -113,7 +113,7 @@ std::string difference(const QueueShape& is, const QueueShape& asked) {
   differs("metadata", is.flags & layout::kQueueMetadata ? "kept" : "not kept",
           asked.flags & layout::kQueueMetadata ? "kept" : "not kept");
   if (is.element_bytes != 0 && asked.element_bytes != 0)
-    differs("the element's size", number(is.element_bytes) + " B", number(asked.element_bytes) + " B");
+    differs("element size", number(is.element_bytes) + " B", number(asked.element_bytes) + " B");
   return text;
 }
 
@@ -175,7 +175,8 @@ void references(const core::SegmentView& view, const core::ObjectSpace& space, c
           state != layout::SlotState::reading)
         break;
       const std::uint64_t descriptor = slot.descriptor.load(std::memory_order_relaxed);
-      const auto* payload = reinterpret_cast<const std::byte*>(&slot) + layout::slot_payload_offset(shape.flags);
+      const auto* payload =
+          reinterpret_cast<const std::byte*>(&slot) + layout::slot_payload_offset(shape.flags);
       const std::uint64_t reference = base::load_racing(*reinterpret_cast<const std::uint64_t*>(payload));
       base::fence(std::memory_order_acquire);
       if (slot.word.load(std::memory_order_relaxed) != word) continue;  // the slot went on meanwhile
@@ -292,7 +293,7 @@ Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::A
     if (const std::string text = difference(is, shape); !text.empty())
       return Error(ErrorCode::different, "queue \"" + name + "\" in segment \"" + attachment->name() +
                                              "\" was declared differently: its " + text +
-                                             "; declare it the same way, or remove it first");
+                                             "; open it as it is (open_queue), declare it the same way, or remove it first");
     return handle;
   }
 }

@@ -45,13 +45,16 @@ Outcome wait_for(core::Attachment& attachment, Wait how, const Limit& limit, Out
   std::int64_t slice_ends = now_ns + core::kSleepSliceNs;
   const auto ended = [&]() -> std::optional<Outcome> {
     if (attachment.detached()) return Outcome::detached;
-    if (limit.stop().stop_requested()) return Outcome::stopped;
-    if (now_ns >= limit.deadline_ns()) return Outcome::timeout;
-    if (now_ns >= slice_ends) {
+    const bool stopped = limit.stop().stop_requested();
+    const bool late = now_ns >= limit.deadline_ns();
+    if (now_ns >= slice_ends || stopped || late) {
+      // Also at the end of a wait shorter than a slice: calls that wait 1 ms at a time are in the way of the dead, too.
       housekeeping(attachment, now_ns);
       slice_ends = now_ns + core::kSleepSliceNs;
     }
-    return std::nullopt;
+    if (!stopped && !late) return std::nullopt;
+    if (const Outcome outcome = attempt(true); outcome != not_yet) return outcome;
+    return stopped ? Outcome::stopped : Outcome::timeout;
   };
 
   for (std::uint32_t turn = 1;; ++turn) {

@@ -8,21 +8,14 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "os/lock_bytes.hpp"
 
 namespace shmq::os {
 
 namespace {
 
-// Lock bytes lie past the end of any segment: they are names for the kernel, not bytes of the file.
-constexpr off_t kFirstLockByte = off_t{1} << 62;
-
 struct flock lock_of(std::uint32_t row, short type) {
-  struct flock lock {};
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = kFirstLockByte + static_cast<off_t>(row);
-  lock.l_len = 1;
-  return lock;
+  return lock_on(kFirstRowLockByte + static_cast<off_t>(row), type);
 }
 
 }  // namespace
@@ -43,8 +36,10 @@ LivenessLock::~LivenessLock() { close(); }
 Result<LivenessLock> LivenessLock::open(const std::string& file_name, FileId expected, Access access) {
   const std::string path = std::string(kShmDirectory) + "/" + file_name;
   LivenessLock lock;
-  lock.descriptor_ =
-      ::open(path.c_str(), (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
+  // O_NONBLOCK: what lies under that name may be a FIFO of somebody's, and opening it must not wait for a
+  // writer.
+  lock.descriptor_ = ::open(
+      path.c_str(), (access == Access::read_write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (lock.descriptor_ < 0) return base::system_error(errno, "cannot open " + path);
   struct stat status {};
   if (::fstat(lock.descriptor_, &status) != 0) return base::system_error(errno, "cannot look at " + path);

@@ -18,6 +18,7 @@
 #include <cstdio>
 
 #include "base/text.hpp"
+#include "os/lock_bytes.hpp"
 #include "os/memory_room.hpp"
 
 namespace shmq::os {
@@ -68,8 +69,9 @@ Result<Mapping> map_whole(const MemoryMappable& file, ipc::mode_t mode, const st
 
 Error open_error(int error, const std::string& shown) {
   if (error == EACCES || error == EPERM)
-    return Error(ErrorCode::permission, "cannot open " + shown + ": " + base::errno_text(error) +
-                                            "; its mode or group does not admit this user (shmq create --mode, --group)");
+    return Error(ErrorCode::permission,
+                 "cannot open " + shown + ": " + base::errno_text(error) +
+                     "; its mode or group does not admit this user (shmq create --mode, --group)");
   return base::system_error(error, "cannot open " + shown);
 }
 
@@ -81,8 +83,9 @@ Status reserve(int descriptor, std::uint64_t size, FileMode mode, const std::str
   if (::fchmod(descriptor, static_cast<mode_t>(mode.mode)) != 0)
     return base::system_error(errno, "cannot set mode of " + shown);
   int error = 0;
-  // Asked before: beyond a cgroup's limit the kernel kills instead of refusing, and a tmpfs that is going to be full
-  // need not be filled first. Another process may be faster; then the answer comes from posix_fallocate, or is SIGKILL.
+  // Asked before: beyond a cgroup's limit the kernel kills instead of refusing, and a tmpfs that is going to
+  // be full need not be filled first. Another process may be faster; then the answer comes from
+  // posix_fallocate, or is SIGKILL.
   const FileSystemSpace space = shm_space();
   if ((space.total_bytes != 0 && space.free_bytes < size) || memory_room().free_bytes < size)
     error = ENOSPC;
@@ -90,9 +93,11 @@ Status reserve(int descriptor, std::uint64_t size, FileMode mode, const std::str
     do error = ::posix_fallocate(descriptor, 0, static_cast<off_t>(size));
     while (error == EINTR);
   if (error == ENOSPC || error == ENOMEM || error == EFBIG)
-    return Error(ErrorCode::no_space, "cannot reserve " + base::size_text(size) + " (" + std::to_string(size) +
-                                          " bytes) for " + shown + ": " + shm_space_advice(size));
-  if (error != 0) return base::system_error(error, "cannot reserve " + base::size_text(size) + " for " + shown);
+    return Error(ErrorCode::no_space, "cannot reserve " + base::size_text(size) + " (" +
+                                          std::to_string(size) + " bytes) for " + shown + ": " +
+                                          shm_space_advice(size));
+  if (error != 0)
+    return base::system_error(error, "cannot reserve " + base::size_text(size) + " for " + shown);
   return Done{};
 }
 
@@ -140,7 +145,8 @@ Result<Mapping> map_copy(const std::string& path) {
 }
 
 Status move_without_replacing(const std::string& from, const std::string& to) {
-  if (::renameat2(AT_FDCWD, path_of(from).c_str(), AT_FDCWD, path_of(to).c_str(), RENAME_NOREPLACE) == 0) return Done{};
+  if (::renameat2(AT_FDCWD, path_of(from).c_str(), AT_FDCWD, path_of(to).c_str(), RENAME_NOREPLACE) == 0)
+    return Done{};
   if (errno == EEXIST) return Error(ErrorCode::already_exists, path_of(to) + " exists");
   return base::system_error(errno, "cannot name " + path_of(to));
 }
@@ -154,14 +160,32 @@ Result<FileId> file_id_of(const std::string& file_name) {
   struct stat status {};
   if (::lstat(path_of(file_name).c_str(), &status) != 0)
     return base::system_error(errno, "cannot look at " + path_of(file_name));
+  if (!S_ISREG(status.st_mode))
+    return Error(ErrorCode::incompatible, path_of(file_name) + " is not a regular file: not a shmq segment");
   return FileId{status.st_dev, status.st_ino};
 }
 
 Status remove_file_if(const std::string& file_name, FileId file) {
+  const std::string path = path_of(file_name);
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (descriptor < 0) return base::system_error(errno, "cannot open " + path);
+  const auto finish = [&](Status status) {
+    ::close(descriptor);  // and with it goes the lock
+    return status;
+  };
+  // Nobody frees the name of this file without this lock, so the name cannot come to stand for another file
+  // between our look and the unlink. Released by the kernel if we are killed.
+  struct flock lock = lock_on(kRemovalLockByte, F_WRLCK);
+  for (int attempt = 0; ::fcntl(descriptor, F_OFD_SETLK, &lock) != 0; ++attempt) {
+    if (attempt >= 1000)
+      return finish(
+          Error(ErrorCode::busy, "another process is removing " + path + " and does not get on (stopped?)"));
+    ::usleep(1000);
+  }
   const Result<FileId> found = file_id_of(file_name);
-  if (!found) return found.error();
-  if (!(*found == file)) return Error(ErrorCode::not_found, path_of(file_name) + " is another segment by now");
-  return remove_file(file_name);
+  if (!found) return finish(found.error());
+  if (!(*found == file)) return finish(Error(ErrorCode::not_found, path + " is another segment by now"));
+  return finish(remove_file(file_name));
 }
 
 std::vector<std::string> list_files(const std::string& prefix) {
@@ -188,25 +212,30 @@ std::string shm_space_advice(std::uint64_t needed) {
   if (space.free_bytes >= needed) {
     const MemoryRoom room = memory_room();
     if (room.limit_name.empty())
-      return text + "the host has " + base::size_text(room.free_bytes) + " of memory left (MemAvailable and swap); ask for less";
+      return text + "the host has " + base::size_text(room.free_bytes) +
+             " of memory left (MemAvailable and swap); ask for less";
     return text + "this process's cgroup may use " + base::size_text(room.free_bytes) + " more of its " +
-           base::size_text(room.limit_bytes) + " (" + room.limit_name + "): raise it (docker run --memory; systemd: MemoryMax), or "
+           base::size_text(room.limit_bytes) + " (" + room.limit_name +
+           "): raise it (docker run --memory; systemd: MemoryMax), or "
            "ask for less";
   }
-  return text + "raise it (mount -o remount,size=" + std::to_string((needed + space.total_bytes) / (1u << 20) + 1) +
+  return text +
+         "raise it (mount -o remount,size=" + std::to_string((needed + space.total_bytes) / (1u << 20) + 1) +
          "M /dev/shm; in Docker --shm-size), remove segments (shmq gc --unused), or ask for less";
 }
 
 Result<std::int64_t> group_id(const std::string& group) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(group.data(), group.data() + group.size(), number);
-  if (error == std::errc{} && end == group.data() + group.size() && number >= 0 && number < INT32_MAX) return number;
+  if (error == std::errc{} && end == group.data() + group.size() && number >= 0 && number < INT32_MAX)
+    return number;
   char buffer[16384];
   struct group entry {};
   struct group* found = nullptr;
   if (::getgrnam_r(group.c_str(), &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr)
     return std::int64_t{found->gr_gid};
-  return Error(ErrorCode::invalid_argument, "there is no group \"" + group + "\" on this host (see: getent group)");
+  return Error(ErrorCode::invalid_argument,
+               "there is no group \"" + group + "\" on this host (see: getent group)");
 }
 
 }  // namespace shmq::os

@@ -1,6 +1,7 @@
 // Sleeping and waking across processes, paid for by the sleeper.
 //
-// An event is one 32-bit futex word: [31:2] sequence | [1] publishers must fence | [0] somebody may sleep.
+// An event is one 32-bit futex word: [31:3] sequence | [2] its queue is closed | [1] publishers must fence |
+// [0] somebody may sleep.
 //
 // The publisher makes its change and then merely loads the word: no fence, no system call while nobody
 // sleeps. What keeps a sleeper from missing the change is on the sleeper's side: it sets bit 0, makes every
@@ -27,7 +28,9 @@ using EventWord = std::atomic<std::uint32_t>;
 
 inline constexpr std::uint32_t kEventWaiting = 1;
 inline constexpr std::uint32_t kEventFence = 2;
-inline constexpr std::uint32_t kEventStep = 4;
+inline constexpr std::uint32_t kEventClosed =
+    4;  // in a queue's data event: whoever drains it sleeps elsewhere
+inline constexpr std::uint32_t kEventStep = 8;
 
 /// The longest sleep between two looks at what a killed peer may have left.
 inline constexpr std::int64_t kSleepSliceNs = 20'000'000;
@@ -69,8 +72,8 @@ inline std::uint32_t prepare_sleep(EventWord& event) {
   if (seen & kEventFence)
     base::fence(std::memory_order_seq_cst);
   else if (!os::membarrier_all()) {
-    // Refused by now, although this process could register: a filter came after that. Who publishes at this instant
-    // is seen by the next slice, everybody later fences.
+    // Refused by now, although this process could register: a filter came after that. Who publishes at this
+    // instant is seen by the next slice, everybody later fences.
     event.fetch_or(kEventFence, std::memory_order_seq_cst);
     return seen | kEventFence;
   }

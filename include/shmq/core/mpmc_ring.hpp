@@ -103,7 +103,8 @@ class MpmcRing {
         if (memory_.tail().load(std::memory_order_acquire) == tail) return {RingStatus::corrupt};
         continue;
       }
-      if (layout::owner_of(tail) != me.id) note(memory_.producer_trail(before(position)), tail);
+      if (layout::owner_of(tail) != me.id)
+        note(memory_.tail(), memory_.producer_trail(before(position)), tail);
       const std::uint64_t next = layout::ring_word(layout::position_add(position, count), me.id);
       // Release: the note is visible to whoever sees this tail. Acquire: so are the notes of earlier owners.
       if (memory_.tail().compare_exchange_strong(tail, next, std::memory_order_acq_rel,
@@ -145,7 +146,8 @@ class MpmcRing {
         if (memory_.head().load(std::memory_order_acquire) == head) return {RingStatus::corrupt};
         continue;
       }
-      if (layout::owner_of(head) != me.id) note(memory_.consumer_trail(before(position)), head);
+      if (layout::owner_of(head) != me.id)
+        note(memory_.head(), memory_.consumer_trail(before(position)), head);
       const std::uint64_t next = layout::ring_word(layout::position_add(position, count), me.id);
       if (memory_.head().compare_exchange_strong(head, next, std::memory_order_acq_rel,
                                                  std::memory_order_relaxed))
@@ -205,7 +207,7 @@ class MpmcRing {
   /// closed ring admits no claim and a slot that was seen FREE then stays so.
   bool drained() const {
     const std::uint64_t tail = memory_.tail().load(std::memory_order_acquire);
-    if (!(tail & layout::kRingClosed)) return false;
+    if (!(tail & layout::kRingClosed) || (tail & layout::kRingRemoved)) return false;
     const std::uint64_t head = memory_.head().load(std::memory_order_acquire);
     if (layout::ring_position(head) != layout::ring_position(tail)) return false;
     for (std::uint64_t i = 0; i < capacity(); ++i) {
@@ -300,14 +302,18 @@ class MpmcRing {
 
   std::uint64_t before(std::uint64_t position) const { return index_of(layout::position_sub(position, 1)); }
 
-  /// Records that the owner in `end` claimed the position before it: by CAS, and only over an older lap, so
-  /// that a writer that wakes up late cannot overwrite a newer note.
-  template <class Cell>
-  static void note(Cell& cell, std::uint64_t end) {
+  /// Records that the owner in `end`, as read from `end_word`, claimed the position before it. By CAS, and
+  /// only while `end_word` still says so: then whatever stands in the cell is older, however old, and a
+  /// writer that wakes up late cannot overwrite a newer note. The cell's own position would not tell: a lone
+  /// producer never writes the trail, so a note may be half the range of positions old and look newer. Once
+  /// `end_word` has moved on the claim will fail, and needs no note. A late writer of an older note may win
+  /// the cell: hence the loop.
+  template <class EndWord, class Cell>
+  static void note(const EndWord& end_word, Cell& cell, std::uint64_t end) {
     const std::uint64_t truth = end & ~layout::kRingFlags;
-    std::uint64_t old = cell.load(std::memory_order_relaxed);
-    while (layout::position_diff(layout::ring_position(old), layout::ring_position(truth)) < 0)
-      if (cell.compare_exchange_strong(old, truth, std::memory_order_release, std::memory_order_relaxed))
+    std::uint64_t old = cell.load(std::memory_order_acquire);  // acquire: before the look at end_word
+    while (old != truth && end_word.load(std::memory_order_relaxed) == end)
+      if (cell.compare_exchange_strong(old, truth, std::memory_order_acq_rel, std::memory_order_acquire))
         return;
   }
 

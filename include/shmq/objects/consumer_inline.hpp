@@ -140,13 +140,6 @@ void MessageBatch::for_each(Read&& read) const {
   }
 }
 
-inline bool MessageBatch::only_redelivered() const {
-  return consumer_ != nullptr && size() == 1 &&
-         layout::slot_state(consumer_->ring.memory()
-                                .slot(consumer_->ring.index_of(position_))
-                                .load(std::memory_order_relaxed)) == layout::SlotState::reading;
-}
-
 inline void MessageBatch::release() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
@@ -170,7 +163,6 @@ inline void MessageBatch::give_back() {
 
 template <class T>
 TypedMessage<T> Consumer<T>::typed(Message message) {
-  if (message && message.size() != sizeof(T)) return TypedMessage<T>(Message::refused(std::move(message)));
   return TypedMessage<T>(std::move(message));
 }
 

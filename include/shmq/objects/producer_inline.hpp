@@ -11,8 +11,16 @@ namespace shmq {
 namespace core {
 
 struct ProducerEndpoint : Endpoint {
-  void finish(std::uint64_t position) {
+  /// After a publication or an abort: wakes who waits for it.
+  void announce() {
     notify(queue->header->data_event);
+    // Once the queue is closed, consumers wait for its end where space is announced.
+    if (queue->header->data_event.load(std::memory_order_relaxed) & kEventClosed) [[unlikely]]
+      notify(queue->header->space_event);
+  }
+
+  void finish(std::uint64_t position) {
+    announce();
     if (due()) [[unlikely]]
       stamp_claim(*this, position);
   }
@@ -89,11 +97,12 @@ inline ClaimBatch::ClaimBatch(core::ProducerEndpoint* producer, core::Grant gran
 }
 
 inline std::span<std::byte> ClaimBatch::operator[](std::size_t i) const {
+  if (i >= size()) return {};
   return {producer_->queue->payload(layout::position_add(position_, i)), bytes_};
 }
 
 inline void ClaimBatch::set(std::size_t i, std::size_t bytes, std::uint32_t type) {
-  if (producer_->is_detached()) return;
+  if (i >= size() || producer_->is_detached()) return;
   // The slot is ours until it is published, so its descriptor keeps what was set.
   producer_->queue->slot(layout::position_add(position_, i))
       .descriptor.store(
