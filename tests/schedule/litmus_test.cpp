@@ -237,6 +237,7 @@ TEST(Litmus, TheStoresOfACrashedThreadStillArrive) {
   struct Arrives : CrashedStore {
     Arrives() : CrashedStore("") {}
     int after_store = 0;
+    std::uint64_t shadow() const override { return static_cast<std::uint64_t>(after_store); }
     void run(unsigned thread) override {
       if (thread != 0) return CrashedStore::run(thread);
       x.store(1, std::memory_order_release);
@@ -267,6 +268,7 @@ TEST(Litmus, ACrashLeavesAStoreInTheBufferWhileOthersGoOn) {
 struct DeadThenLook : sim::Scenario {
   sim::Atom<int> x{0, "x"}, y{0, "y"};
   int stored = 0, seen = -1;
+  std::uint64_t shadow() const override { return static_cast<std::uint64_t>(stored); }
   unsigned threads() const override { return 2; }
   void run(unsigned thread) override {
     if (thread == 0) {

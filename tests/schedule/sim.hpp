@@ -40,7 +40,8 @@ class Scenario {
   virtual void run(unsigned thread) = 0;      // the body of a thread
   virtual void check() {}                     // after the end; every store is visible; Atoms act at once here
   virtual void observe() {}                   // after each change of memory; looks with peek only
-  // A hash of what the threads share outside Atoms (an oracle's books). Needed for the comparison of states to be right.
+  // A hash of what the threads share outside Atoms (an oracle's books), and of what outlives a crashed thread there.
+  // Needed for the comparison of states to be right.
   virtual std::uint64_t shadow() const { return 0; }
   virtual std::string name(unsigned thread) const { return "thread " + std::to_string(thread); }
   virtual std::string show(const char* label, std::uint64_t value) const;  // in a trace
@@ -68,7 +69,7 @@ struct Report {
   bool exhausted = false;  // every schedule within the bounds was covered
   std::string name, message, trace, replay;
   std::uint64_t executions = 0, steps = 0, states = 0, completed = 0;
-  double seconds = 0;
+  double seconds = 0;  // of processor time
 };
 std::ostream& operator<<(std::ostream& out, const Report& report);
 
@@ -94,6 +95,9 @@ inline void pause() { World::current().pause(); }
 // True once the kernel would say that the thread is dead. See Bounds::early_news.
 inline bool dead(unsigned thread) { return World::current().dead(thread); }
 inline bool ended(unsigned thread) { return World::current().ended(thread); }  // returned, or crashed
+// The same without a step of their own: the answer belongs to the moment of the caller's last operation.
+inline bool crashed_now(unsigned thread) { return World::current().crashed_now(thread); }
+inline bool ended_now(unsigned thread) { return World::current().ended_now(thread); }
 inline unsigned choose(unsigned options) { return World::current().choose(options); }
 // "All that this thread still remembers hashes to `hash`": lets states meet that were reached in different ways.
 inline void local_state(std::uint64_t hash) { World::current().local_state(hash); }

@@ -1,8 +1,8 @@
 // The loop over executions, and what a person reads of a failed one.
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <ostream>
 #include <sstream>
 
@@ -70,7 +70,7 @@ Report explore(const Options& options, Make make, void* arguments) {
                                                           : static_cast<Chooser&>(priorities);
   const bool compare = options.search == Search::exhaustive && options.compare_states && options.bounds.stale == 0;
   StateTable states(options.states_max);
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   unsigned longest = 50;
   while (report.executions < options.executions_max) {
     random_walk.start(options.seed + report.executions);
@@ -94,7 +94,7 @@ Report explore(const Options& options, Make make, void* arguments) {
       break;
     }
   }
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   report.states = states.size();
   return report;
 }
@@ -102,7 +102,7 @@ Report explore(const Options& options, Make make, void* arguments) {
 std::ostream& operator<<(std::ostream& out, const Report& report) {
   out << report.name << ": " << (report.failed ? "FAILED: " + report.message : std::string("no failure")) << "\n  "
       << report.executions << " executions (" << report.completed << " to the end), " << report.steps << " steps, "
-      << report.states << " states, " << (report.exhausted ? "exhausted, " : "") << report.seconds << " s";
+      << report.states << " states, " << (report.exhausted ? "exhausted, " : "") << report.seconds << " s of CPU";
   if (report.seconds > 0) {
     out << ", " << static_cast<std::uint64_t>(static_cast<double>(report.executions) / report.seconds) << " executions/s";
   }

@@ -63,10 +63,10 @@ void World::drain(unsigned thread) {
 }
 
 void World::commit(unsigned thread, Cell& cell, std::uint64_t value) {
-  if (bounds_.stale > 0) {
+  if (bounds_.stale > 0 && thread != nobody) {  // what was there before the threads began is nobody's past
     cell.past[cell.pasts++ % cell.past.size()] = {cell.value, cell.since, ++clock_};
     cell.since = clock_;
-    if (thread != nobody) cell.seen[thread] = clock_;
+    cell.seen[thread] = clock_;
   }
   if (cell.value == value) return;  // nobody who looks again would see anything new
   memory_hash_ ^= mix(cell.id, cell.value) ^ mix(cell.id, value);
@@ -98,6 +98,7 @@ std::uint64_t World::read_memory(Cell& cell, Order order, bool may_be_stale) {
       if (back > 0) {
         const Cell::Past& past = cell.past[(cell.pasts - back) % cell.past.size()];
         spend(left_.stale, bounds_.stale);
+        news_ |= 1u << running_;  // no load stays behind for ever: worth looking again
         value = past.value;
         since = past.since;
       }

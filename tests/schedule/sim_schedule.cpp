@@ -77,8 +77,13 @@ void World::point(Op op, Cell* cell, unsigned subject) {
   me.next_subject = subject;
   schedule();
   observe(static_cast<std::uint64_t>(op));  // or two places in the code would look like one state
-  if (!me.fresh) return;
-  me.fresh = false;  // what others did up to here is seen by this operation or a later one
+  look();
+}
+
+// A round of looking begins: what others did up to here is seen by this operation or by a later one.
+void World::look() {
+  if (!threads_[running_].fresh) return;
+  threads_[running_].fresh = false;
   news_ &= ~(1u << running_);
 }
 
@@ -112,7 +117,20 @@ void World::futex_wake(Cell& cell) {
   }
 }
 
+bool World::crashed_now(unsigned thread) {
+  const bool answer = threads_[thread].status == Status::crashed;
+  if (on_fiber()) look(), observe(answer);
+  return answer;
+}
+
+bool World::ended_now(unsigned thread) {
+  const bool answer = threads_[thread].status == Status::done || threads_[thread].status == Status::crashed;
+  if (on_fiber()) look(), observe(answer);
+  return answer;
+}
+
 bool World::dead(unsigned thread) {
+  if (!on_fiber()) return crashed(thread);
   point(Op::ask, nullptr, thread);
   Thread& subject = threads_[thread];
   bool answer = subject.status == Status::crashed && (subject.death_known || bounds_.early_news || subject.held_count == 0);
@@ -122,16 +140,15 @@ bool World::dead(unsigned thread) {
     answer = false;
   }
   subject.death_known = subject.death_known || answer;
+  if (answer && !bounds_.early_news) threads_[running_].floor = clock_;  // the kernel's lock was released after its stores
   observe(answer);
   if (recording_) record_thread(running_, "is " + scenario_->name(thread) + (answer ? " dead? yes" : " dead? no"));
   return answer;
 }
 
 bool World::ended(unsigned thread) {
-  point(Op::ask, nullptr, thread);
-  const bool answer = threads_[thread].status == Status::done || threads_[thread].status == Status::crashed;
-  observe(answer);
-  return answer;
+  if (on_fiber()) point(Op::ask, nullptr, thread);
+  return ended_now(thread);
 }
 
 unsigned World::choose(unsigned options) {
@@ -294,7 +311,8 @@ void World::list_set_aside() {
   if (!options_.empty()) return;
   bool any_waits = false;
   for (unsigned i = 0; i < thread_count_; ++i) {
-    any_waits |= threads_[i].status == Status::paused || threads_[i].status == Status::futex;
+    const bool waits = threads_[i].status == Status::paused || threads_[i].status == Status::futex;
+    any_waits |= waits && !threads_[i].stopped;
     if (enabled(i)) add(i);
   }
   waited_for_stopped_ |= any_waits && !options_.empty();
@@ -351,16 +369,23 @@ bool World::flush_wanted(unsigned thread, const Held& held) const {
 
 std::uint64_t World::state_key() const {
   std::uint64_t key = mix(memory_hash_, scenario_->shadow());
+  std::uint32_t alive = 0;
+  for (unsigned i = 0; i < thread_count_; ++i) {
+    alive |= std::uint32_t{threads_[i].status != Status::done && threads_[i].status != Status::crashed} << i;
+  }
   const bool last_matters = bounds_.preemptions != unbounded;  // for what it costs to leave it
-  key = mix(key, (std::uint64_t{news_ & 0xff} << 32) | (not_next_ << 16) | (left_.stops << 8) | (waited_for_stopped_ ? 0x80 : 0) |
+  key = mix(key, (std::uint64_t{news_ & alive} << 32) | (not_next_ << 16) | (left_.stops << 8) | (waited_for_stopped_ ? 0x80 : 0) |
                      (last_matters ? last_ : nobody));
   for (unsigned i = 0; i < thread_count_; ++i) {
     const Thread& t = threads_[i];
+    if (t.held_count == 0 && t.status == Status::crashed) {
+      key = mix(key, t.death_known);
+      continue;  // what it knew is gone with it
+    }
     const auto flags = static_cast<std::uint64_t>(t.status) | std::uint64_t{t.stopped} << 4 |
                        std::uint64_t{t.fresh} << 5 | std::uint64_t{t.death_known} << 6 |
                        static_cast<std::uint64_t>(t.next) << 8;
-    // What a dead thread knew is gone with it.
-    key = mix(key, flags ^ (t.status == Status::crashed ? 0 : t.history));
+    key = mix(key, t.status == Status::crashed ? flags : flags ^ t.history);
     for (unsigned k = 0; k < t.held_count; ++k) {
       const Held& held = t.held[k];
       const auto kind = static_cast<std::uint64_t>(held.epoch - t.epoch) << 8 | std::uint64_t{held.release} |

@@ -98,6 +98,8 @@ class World {
   void futex_wake(Cell& cell);
   bool dead(unsigned thread);
   bool ended(unsigned thread);
+  bool crashed_now(unsigned thread);
+  bool ended_now(unsigned thread);
   unsigned choose(unsigned options);
   void local_state(std::uint64_t hash);
   void note(std::string text);  // into the trace
@@ -105,7 +107,7 @@ class World {
   bool recording() const { return recording_; }
   bool crashed(unsigned thread) const { return threads_[thread].status == Status::crashed; }
   bool waited_for_stopped() const { return waited_for_stopped_; }
-  unsigned running() const { return running_; }
+  unsigned running() const { return running_; }  // threads_max outside the threads
 
  private:
   enum class Status : std::uint8_t { ready, paused, futex, done, crashed };
@@ -143,6 +145,7 @@ class World {
   // Scheduling (sim_schedule.cpp).
   static void thread_main(void* world);
   void point(Op op, Cell* cell, unsigned subject = 0);
+  void look();
   void schedule();
   bool enabled(unsigned thread) const;
   void list_options();
