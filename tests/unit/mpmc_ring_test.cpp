@@ -228,5 +228,32 @@ TEST(LargeRing, LapsHaveFewerBitsAndStillCompare) {
   EXPECT_EQ(ring.nearest(kPositions - 1, 0), (std::uint64_t{1} << 17) - 1);
 }
 
+// A lone producer never writes the trail, so a cell may be more than half the range of positions old, and
+// then looks newer than any note. The note was refused, and a living claim passed for the next owner's.
+TEST(Trail, IsWrittenOverCellsThatAreHalfTheRangeOld) {
+  constexpr std::uint64_t kStart = std::uint64_t{1} << 47;
+  PlainMemory memory(2, kStart);
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    const std::uint64_t stale =
+        layout::ring_word(layout::position_sub(kStart, (std::uint64_t{1} << 47) + 8 + i), 0);
+    memory.producer_trail(i) = stale;
+    memory.consumer_trail(i) = stale;
+  }
+  Ring ring(memory);
+  const Grant living = ring.try_claim(kA);
+  const Grant dying = ring.try_claim(kB);
+  ASSERT_EQ(dying.status, RingStatus::ok);
+  EXPECT_EQ(ring.sweep_producer(kB.id), 1u);
+  EXPECT_EQ(memory.slot(ring.index_of(living.position)).load(), ring.free_word(living.position)) << "A lives";
+  ring.publish(living.position);
+  const Grant read = ring.try_take(kA);
+  const Grant stepped_over = ring.try_take(kB);
+  ASSERT_EQ(stepped_over.status, RingStatus::ok);
+  const Mended mended = ring.sweep_consumer(kB.id, [](auto, auto) { return Fate::redeliver; });
+  EXPECT_EQ(mended.redelivered, 0u);
+  EXPECT_EQ(mended.completed, 1u);
+  EXPECT_EQ(memory.slot(ring.index_of(read.position)).load(), ring.ready_word(read.position)) << "A reads it";
+}
+
 }  // namespace
 }  // namespace shmq::core
