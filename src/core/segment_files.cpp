@@ -104,19 +104,22 @@ Result<NewSegment> make_segment_file(const std::string& name, const SegmentOptio
 
   NewSegment made;
   made.temporary_name = temporary_of(name);
-  Result<os::Mapping> mapping = os::create_reserved(made.temporary_name, geometry->size_bytes, mode);
+  // The lock comes before the reservation, which may take long: until it is held a collector takes the file
+  // for a leftover, and two creators at once would take each other's for ever.
+  const auto claim = [&](os::FileId file) -> Status {
+    Result<os::LivenessLock> lock = os::LivenessLock::open(made.temporary_name, file, os::Access::read_write);
+    if (!lock) return lock.error();
+    made.lock = std::move(*lock);
+    made.lock.try_lock(0);
+    return Done{};
+  };
+  Result<os::Mapping> mapping = os::create_reserved(made.temporary_name, geometry->size_bytes, mode, claim);
   if (!mapping) return mapping.error();
   made.mapping = std::move(*mapping);
   const auto undo = [&](const Error& error) {
     (void)os::remove_file(made.temporary_name);
     return error;
   };
-  Result<os::LivenessLock> lock =
-      os::LivenessLock::open(made.temporary_name, made.mapping.file(), os::Access::read_write);
-  if (!lock) return undo(lock.error());
-  made.lock = std::move(*lock);
-  // From here on nobody takes the temporary for a leftover.
-  made.lock.try_lock(0);
 
   // Everything in a fresh file is zero, and zero means free: only the header is to be written.
   write_header(*reinterpret_cast<layout::SegmentHeader*>(made.mapping.data()), *geometry,

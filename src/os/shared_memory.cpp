@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <functional>
 
 #include "base/text.hpp"
 #include "os/lock_bytes.hpp"
@@ -103,17 +104,21 @@ Status reserve(int descriptor, std::uint64_t size, FileMode mode, const std::str
 
 }  // namespace
 
-Result<Mapping> create_reserved(const std::string& file_name, std::uint64_t size, FileMode mode) {
+Result<Mapping> create_reserved(const std::string& file_name, std::uint64_t size, FileMode mode,
+                                const std::function<Status(FileId)>& claim) {
   const std::string shown = path_of(file_name);
   try {
     ipc::permissions closed;
     closed.set_permissions(0600);  // its real mode is set on the descriptor, before it has its real name
     ipc::shared_memory_object file(ipc::create_only, file_name.c_str(), ipc::read_write, closed);
     const int descriptor = file.get_mapping_handle().handle;
-    Status reserved = reserve(descriptor, size, mode, shown);
-    if (!reserved) {
+    struct stat status {};
+    if (::fstat(descriptor, &status) != 0) return base::system_error(errno, "cannot look at " + shown);
+    Status ready = claim({status.st_dev, status.st_ino});
+    if (ready) ready = reserve(descriptor, size, mode, shown);
+    if (!ready) {
       ::unlink(shown.c_str());
-      return reserved.error();
+      return ready.error();
     }
     return map_whole(file, ipc::read_write, shown);
   } catch (const ipc::interprocess_exception& error) {

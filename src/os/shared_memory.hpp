@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,9 +50,11 @@ struct FileMode {
   std::int64_t group = -1;  // -1 leaves the creator's
 };
 
-/// Creates a file in /dev/shm that must not exist, reserves `size` bytes (all of them, now), sets mode and
-/// group on the descriptor, and maps it. Removes it again when any of that fails.
-Result<Mapping> create_reserved(const std::string& file_name, std::uint64_t size, FileMode mode);
+/// Creates a file in /dev/shm that must not exist, calls `claim` with its id at once, reserves `size` bytes
+/// (all of them, now), sets mode and group on the descriptor, and maps it. Removes it again when any of that
+/// fails.
+Result<Mapping> create_reserved(const std::string& file_name, std::uint64_t size, FileMode mode,
+                                const std::function<Status(FileId)>& claim);
 
 enum class Access { read_write, read_only };
 /// Maps a file of /dev/shm that must exist.

@@ -116,7 +116,9 @@ std::string in_child(const Story& story) { return Child(story).result(); }
 
 std::string own_shm(const std::string& size, const std::string& mode) {
   if (::unshare(CLONE_NEWNS) != 0) return std::string("unshare: ") + std::strerror(errno);
-  if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+  // In a chroot "/" is no mount point; /dev/shm then is one.
+  if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 &&
+      ::mount("none", "/dev/shm", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return std::string("cannot make mounts private: ") + std::strerror(errno);
   const std::string options = "size=" + size + ",mode=" + mode;
   if (::mount("tmpfs", "/dev/shm", "tmpfs", 0, options.c_str()) != 0)
