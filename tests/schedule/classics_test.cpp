@@ -1,5 +1,5 @@
-// Known algorithms, right and wrong: the explorer must pass the right ones exhaustively and find what is wrong with the
-// others. That is what makes its silence about the real ring worth something.
+// Known algorithms, right and wrong: the explorer must pass the right ones exhaustively and find what is
+// wrong with the others. That is what makes its silence about the real ring worth something.
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,8 @@ void expect_found(const sim::Report& report, const std::string& message) {
   std::cout << report.name << ": " << report.message << " (after " << report.executions << " executions)\n";
 }
 
-// --- locks ----------------------------------------------------------------------------------------------------------
+// --- locks
+// ----------------------------------------------------------------------------------------------------------
 
 enum class Lock { exchange, test_then_set, relaxed_release };
 
@@ -77,7 +78,8 @@ TEST(Classics, ASpinlockReleasedByARelaxedStoreLosesAnIncrement) {
                "an increment was lost");
 }
 TEST(Classics, ASpinlockWhoseHolderDiesWedges) {
-  expect_found(sim::explore<Spinlock>({.name = "spinlock crash", .bounds = {.crashes = 1}}, Lock::exchange), "wedge");
+  expect_found(sim::explore<Spinlock>({.name = "spinlock crash", .bounds = {.crashes = 1}}, Lock::exchange),
+               "wedge");
 }
 
 struct TwoLocks : sim::Scenario {
@@ -126,10 +128,12 @@ TEST(Classics, AStoppedThreadIsContinuedOnlyWhenNothingElseCanRun) {
   expect_found(sim::explore<StoppedHolder>({.name = "stopped", .bounds = {.stops = 1}}), "had to wait");
 }
 
-// --- queues ---------------------------------------------------------------------------------------------------------
+// --- queues
+// ---------------------------------------------------------------------------------------------------------
 
 struct Queue : sim::Scenario {
-  Queue(unsigned producers_, unsigned consumers_, unsigned messages_, std::memory_order publish = std::memory_order_release)
+  Queue(unsigned producers_, unsigned consumers_, unsigned messages_,
+        std::memory_order publish = std::memory_order_release)
       : producers(producers_), consumers(consumers_), messages(messages_), ring(publish) {}
   unsigned producers, consumers, messages;
   VyukovRing ring;
@@ -138,7 +142,8 @@ struct Queue : sim::Scenario {
 
   unsigned threads() const override { return producers + consumers; }
   std::string name(unsigned thread) const override {
-    return thread < producers ? "producer " + std::to_string(thread) : "consumer " + std::to_string(thread - producers);
+    return thread < producers ? "producer " + std::to_string(thread)
+                              : "consumer " + std::to_string(thread - producers);
   }
   std::uint64_t shadow() const override { return received_hash; }
 
@@ -177,10 +182,14 @@ struct Queue : sim::Scenario {
 
 TEST(Classics, AVyukovRingIsSoundWithoutCrashes) {
   const unsigned more = sim::long_run() ? 1 : 0;
-  expect_sound(sim::explore<Queue>(
-      {.name = "vyukov 2p 1c", .bounds = {.preemptions = 3 + more, .delays = 1}, .executions_max = 50'000'000}, 2, 1, 2));
-  expect_sound(sim::explore<Queue>(
-      {.name = "vyukov 2p 2c", .bounds = {.preemptions = 2 + more, .delays = more}, .executions_max = 50'000'000}, 2, 2, 2));
+  expect_sound(sim::explore<Queue>({.name = "vyukov 2p 1c",
+                                    .bounds = {.preemptions = 3 + more, .delays = 1},
+                                    .executions_max = 50'000'000},
+                                   2, 1, 2));
+  expect_sound(sim::explore<Queue>({.name = "vyukov 2p 2c",
+                                    .bounds = {.preemptions = 2 + more, .delays = more},
+                                    .executions_max = 50'000'000},
+                                   2, 2, 2));
 }
 TEST(Classics, AVyukovRingIsSoundInEveryInterleavingOfTwoProducersAndAConsumer) {
   expect_sound(sim::explore<Queue>({.name = "vyukov all",
@@ -189,17 +198,20 @@ TEST(Classics, AVyukovRingIsSoundInEveryInterleavingOfTwoProducersAndAConsumer) 
                                    2, 1, 2));
 }
 TEST(Classics, AVyukovRingWhoseProducerDiesWedges) {
-  expect_found(sim::explore<Queue>({.name = "vyukov crash", .bounds = {.crashes = 1, .may_crash = 1}}, 2, 1, 2), "wedge");
+  expect_found(
+      sim::explore<Queue>({.name = "vyukov crash", .bounds = {.crashes = 1, .may_crash = 1}}, 2, 1, 2),
+      "wedge");
 }
 TEST(Classics, AQueueThatPublishesBeforeItWritesIsFound) {
-  expect_found(sim::explore<Queue>({.name = "vyukov relaxed", .bounds = {.preemptions = 2, .delays = 1}}, 2, 1, 1,
-                                   std::memory_order_relaxed),
+  expect_found(sim::explore<Queue>({.name = "vyukov relaxed", .bounds = {.preemptions = 2, .delays = 1}}, 2,
+                                   1, 1, std::memory_order_relaxed),
                "a value that nobody sent");
 }
 
 class RandomSearch : public testing::TestWithParam<sim::Search> {};
 TEST_P(RandomSearch, FindsTheSameFaultsAndGivesChoicesThatRepeatThem) {
-  sim::Options options{.name = "walk", .search = GetParam(), .bounds = {.preemptions = sim::unbounded, .delays = 3}};
+  sim::Options options{
+      .name = "walk", .search = GetParam(), .bounds = {.preemptions = sim::unbounded, .delays = 3}};
   const sim::Report relaxed = sim::explore<Queue>(options, 2, 1, 2, std::memory_order_relaxed);
   expect_found(relaxed, "a value ");
   options.bounds = {.preemptions = sim::unbounded, .delays = 3, .crashes = 1, .may_crash = 1};
@@ -220,7 +232,9 @@ TEST_P(RandomSearch, FindsTheSameFaultsAndGivesChoicesThatRepeatThem) {
   EXPECT_EQ(again.message, relaxed.message);
   EXPECT_EQ(again.trace, relaxed.trace);
 }
-INSTANTIATE_TEST_SUITE_P(Searches, RandomSearch, testing::Values(sim::Search::random, sim::Search::priorities),
-                         [](const auto& each) { return each.param == sim::Search::random ? "random" : "priorities"; });
+INSTANTIATE_TEST_SUITE_P(Searches, RandomSearch,
+                         testing::Values(sim::Search::random, sim::Search::priorities), [](const auto& each) {
+                           return each.param == sim::Search::random ? "random" : "priorities";
+                         });
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The explorer is held to the litmus tests whose outcomes the memory model fixes: a weak outcome that must be possible is
-// found, one that must not be is absent from an exhausted search.
+// The explorer is held to the litmus tests whose outcomes the memory model fixes: a weak outcome that must be
+// possible is found, one that must not be is absent from an exhausted search.
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,6 @@
 namespace {
 
 using std::memory_order;
-
 
 constexpr sim::Bounds everything{.preemptions = sim::unbounded, .delays = sim::unbounded};
 
@@ -22,7 +21,8 @@ void expect_found(const sim::Report& report, const char* message) {
 }
 
 struct StoreBuffering : sim::Scenario {
-  StoreBuffering(bool fenced_, memory_order store_, memory_order load_) : fenced(fenced_), store(store_), load(load_) {}
+  StoreBuffering(bool fenced_, memory_order store_, memory_order load_)
+      : fenced(fenced_), store(store_), load(load_) {}
   bool fenced;
   memory_order store, load;
   sim::Atom<int> x{0, "x"}, y{0, "y"};
@@ -39,24 +39,24 @@ struct StoreBuffering : sim::Scenario {
 };
 
 TEST(Litmus, StoreBufferingIsObservedWithoutAFence) {
-  expect_found(sim::explore<StoreBuffering>({.name = "sb", .bounds = everything}, false, std::memory_order_release,
-                                            std::memory_order_acquire),
+  expect_found(sim::explore<StoreBuffering>({.name = "sb", .bounds = everything}, false,
+                                            std::memory_order_release, std::memory_order_acquire),
                "both read 0");
 }
 
 TEST(Litmus, StoreBufferingIsNeverObservedWithSeqCstFences) {
-  expect_never(sim::explore<StoreBuffering>({.name = "sb+fences", .bounds = everything}, true, std::memory_order_relaxed,
-                                            std::memory_order_relaxed));
+  expect_never(sim::explore<StoreBuffering>({.name = "sb+fences", .bounds = everything}, true,
+                                            std::memory_order_relaxed, std::memory_order_relaxed));
 }
 
 TEST(Litmus, StoreBufferingIsNeverObservedWithSeqCstAccesses) {
-  expect_never(sim::explore<StoreBuffering>({.name = "sb+sc", .bounds = everything}, false, std::memory_order_seq_cst,
-                                            std::memory_order_seq_cst));
+  expect_never(sim::explore<StoreBuffering>({.name = "sb+sc", .bounds = everything}, false,
+                                            std::memory_order_seq_cst, std::memory_order_seq_cst));
 }
 
 TEST(Litmus, StoreBufferingNeedsAHeldStoreSoAnInterleavingSearchMissesIt) {
-  expect_never(sim::explore<StoreBuffering>({.name = "sb in sc", .bounds = {.preemptions = sim::unbounded}}, false,
-                                            std::memory_order_release, std::memory_order_acquire));
+  expect_never(sim::explore<StoreBuffering>({.name = "sb in sc", .bounds = {.preemptions = sim::unbounded}},
+                                            false, std::memory_order_release, std::memory_order_acquire));
 }
 
 struct MessagePassing : sim::Scenario {
@@ -84,8 +84,8 @@ TEST(Litmus, MessagePassingHoldsWithReleaseAndAcquire) {
 }
 
 TEST(Litmus, MessagePassingBreaksWithARelaxedStore) {
-  expect_found(sim::explore<MessagePassing>({.name = "mp relaxed", .bounds = everything}, std::memory_order_relaxed,
-                                            std::memory_order_acquire),
+  expect_found(sim::explore<MessagePassing>({.name = "mp relaxed", .bounds = everything},
+                                            std::memory_order_relaxed, std::memory_order_acquire),
                "flag without data");
 }
 
@@ -94,8 +94,8 @@ TEST(Litmus, MessagePassingBreaksWithARelaxedLoadOnceLoadsMayBeStale) {
   expect_never(sim::explore<MessagePassing>({.name = "mp late", .bounds = bounds}, std::memory_order_release,
                                             std::memory_order_relaxed));
   bounds.stale = sim::unbounded;
-  expect_found(sim::explore<MessagePassing>({.name = "mp late+stale", .bounds = bounds}, std::memory_order_release,
-                                            std::memory_order_relaxed),
+  expect_found(sim::explore<MessagePassing>({.name = "mp late+stale", .bounds = bounds},
+                                            std::memory_order_release, std::memory_order_relaxed),
                "flag without data");
 }
 
@@ -141,9 +141,11 @@ struct TwoPlusTwoWrites : sim::Scenario {
 };
 
 TEST(Litmus, TwoPlusTwoWritesOfRelaxedStoresMayEndWithBothFirstWrites) {
-  expect_found(sim::explore<TwoPlusTwoWrites>({.name = "2+2w", .bounds = everything}, std::memory_order_relaxed),
-               "both first writes came last");
-  expect_never(sim::explore<TwoPlusTwoWrites>({.name = "2+2w release", .bounds = everything}, std::memory_order_release));
+  expect_found(
+      sim::explore<TwoPlusTwoWrites>({.name = "2+2w", .bounds = everything}, std::memory_order_relaxed),
+      "both first writes came last");
+  expect_never(sim::explore<TwoPlusTwoWrites>({.name = "2+2w release", .bounds = everything},
+                                              std::memory_order_release));
 }
 
 struct Coherence : sim::Scenario {
@@ -206,7 +208,8 @@ struct Increments : sim::Scenario {
 
 TEST(Litmus, AReadModifyWriteIsOneStepAndALoadWithAStoreIsNot) {
   expect_never(sim::explore<Increments>({.name = "fetch_add", .bounds = everything}, true));
-  expect_found(sim::explore<Increments>({.name = "load+store", .bounds = everything}, false), "an increment was lost");
+  expect_found(sim::explore<Increments>({.name = "load+store", .bounds = everything}, false),
+               "an increment was lost");
 }
 
 struct CrashedStore : sim::Scenario {
@@ -288,7 +291,8 @@ TEST(Litmus, ADeathIsKnownOnlyAfterTheStoresBeforeItUnlessAskedForEarlyNews) {
   bounds.may_crash = 1;
   expect_never(sim::explore<DeadThenLook>({.name = "news", .bounds = bounds}));
   bounds.early_news = true;
-  expect_found(sim::explore<DeadThenLook>({.name = "early news", .bounds = bounds}), "known dead, its store not visible");
+  expect_found(sim::explore<DeadThenLook>({.name = "early news", .bounds = bounds}),
+               "known dead, its store not visible");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// The explorer leaves out schedules that it takes to be equivalent (flushes nobody could notice, crashes between two
-// reads, states it has met). Here it is held to an enumerator of the same memory model that leaves out nothing: on random
-// small programs both must reach the same outcomes.
+// The explorer leaves out schedules that it takes to be equivalent (flushes nobody could notice, crashes
+// between two reads, states it has met). Here it is held to an enumerator of the same memory model that
+// leaves out nothing: on random small programs both must reach the same outcomes.
 
 #include <gtest/gtest.h>
 
@@ -36,7 +36,8 @@ std::string describe(const std::vector<std::string>& registers, const std::array
   return text;
 }
 
-// --- every step of the model, one recursion each -------------------------------------------------------------------
+// --- every step of the model, one recursion each
+// -------------------------------------------------------------------
 
 struct HeldStore {
   unsigned location, value, epoch;
@@ -64,7 +65,8 @@ struct State {
 };
 
 bool releases(std::memory_order order) {
-  return order == std::memory_order_release || order == std::memory_order_acq_rel || order == std::memory_order_seq_cst;
+  return order == std::memory_order_release || order == std::memory_order_acq_rel ||
+         order == std::memory_order_seq_cst;
 }
 
 class Enumerator {
@@ -82,7 +84,9 @@ class Enumerator {
  private:
   static bool must_wait(const std::vector<HeldStore>& held, std::size_t entry) {
     for (std::size_t i = 0; i < entry; ++i) {
-      if (held[i].location == held[entry].location || held[entry].release || held[i].epoch < held[entry].epoch) return true;
+      if (held[i].location == held[entry].location || held[entry].release ||
+          held[i].epoch < held[entry].epoch)
+        return true;
     }
     return false;
   }
@@ -131,7 +135,8 @@ class Enumerator {
         break;
       case Kind::exchange:
         if (releases(op.order) && !held.empty()) return;
-        if (holds([&](const HeldStore& h) { return h.location == op.location || h.epoch < state.epoch[t]; })) return;
+        if (holds([&](const HeldStore& h) { return h.location == op.location || h.epoch < state.epoch[t]; }))
+          return;
         state.registers[t] += std::to_string(state.memory[op.location]) + ' ';
         state.memory[op.location] = op.value;
         break;
@@ -148,7 +153,8 @@ class Enumerator {
   std::set<std::string> seen_;
 };
 
-// --- the same program under the explorer ---------------------------------------------------------------------------
+// --- the same program under the explorer
+// ---------------------------------------------------------------------------
 
 struct UnderTest : sim::Scenario {
   UnderTest(const Program* program_, Outcomes* outcomes_) : program(*program_), outcomes(*outcomes_) {}
@@ -163,7 +169,8 @@ struct UnderTest : sim::Scenario {
     for (const Instruction& op : program[thread]) {
       if (op.kind == Kind::load) values[thread][count[thread]++] = memory[op.location].load(op.order);
       if (op.kind == Kind::store) memory[op.location].store(op.value, op.order);
-      if (op.kind == Kind::exchange) values[thread][count[thread]++] = memory[op.location].exchange(op.value, op.order);
+      if (op.kind == Kind::exchange)
+        values[thread][count[thread]++] = memory[op.location].exchange(op.value, op.order);
       if (op.kind == Kind::fence) sim::fence(op.order);
     }
   }
@@ -180,10 +187,12 @@ struct UnderTest : sim::Scenario {
 
 Program random_program(std::mt19937& random) {
   const auto pick = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
-  constexpr std::array store_orders{std::memory_order_relaxed, std::memory_order_relaxed, std::memory_order_release,
-                                    std::memory_order_seq_cst};
-  constexpr std::array load_orders{std::memory_order_relaxed, std::memory_order_acquire, std::memory_order_seq_cst};
-  constexpr std::array rmw_orders{std::memory_order_relaxed, std::memory_order_acq_rel, std::memory_order_seq_cst};
+  constexpr std::array store_orders{std::memory_order_relaxed, std::memory_order_relaxed,
+                                    std::memory_order_release, std::memory_order_seq_cst};
+  constexpr std::array load_orders{std::memory_order_relaxed, std::memory_order_acquire,
+                                   std::memory_order_seq_cst};
+  constexpr std::array rmw_orders{std::memory_order_relaxed, std::memory_order_acq_rel,
+                                  std::memory_order_seq_cst};
   Program program(2 + pick(2));
   unsigned value = 0;
   for (Thread& thread : program) {
@@ -198,7 +207,8 @@ Program random_program(std::mt19937& random) {
       } else if (what < 9) {
         thread.push_back({Kind::exchange, location, ++value, rmw_orders[pick(rmw_orders.size())]});
       } else {
-        thread.push_back({Kind::fence, 0, 0, pick(2) == 0 ? std::memory_order_release : std::memory_order_seq_cst});
+        thread.push_back(
+            {Kind::fence, 0, 0, pick(2) == 0 ? std::memory_order_release : std::memory_order_seq_cst});
       }
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
-// The oracle of the ring's explorations: what was claimed, published, handed out and released, position by position,
-// noted in the very step in which it happened. Every broken promise ends the execution with its name.
+// The oracle of the ring's explorations: what was claimed, published, handed out and released, position by
+// position, noted in the very step in which it happened. Every broken promise ends the execution with its
+// name.
 
 #include <array>
 #include <cstdint>

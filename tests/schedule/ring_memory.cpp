@@ -58,7 +58,8 @@ std::uint64_t BreakableWord::load(std::memory_order order) const {
   if (mutation == Mutation::relaxed_end_load && is_end(role_)) order = std::memory_order_relaxed;
   if (mutation == Mutation::trail_before_tail && sweeping) {
     if (is_end(role_)) {
-      auto& early = role_ == Role::tail ? breakage_->early_producer_trail[actor()] : breakage_->early_consumer_trail[actor()];
+      auto& early = role_ == Role::tail ? breakage_->early_producer_trail[actor()]
+                                        : breakage_->early_consumer_trail[actor()];
       auto& trail = role_ == Role::tail ? words.producer_trail : words.consumer_trail;
       for (unsigned i = 0; i < words.capacity(); ++i) early[i] = trail[i].load(std::memory_order_acquire);
     } else if (role_ == Role::producer_trail) {
@@ -76,18 +77,21 @@ void BreakableWord::store(std::uint64_t value, std::memory_order order) {
   const layout::SlotState state = layout::slot_state(value);
   Breakage::LateNote& late = breakage_->late_note[actor()];
   if (late.cell != nullptr) {
-    late.cell->compare_exchange_strong(late.expected, late.desired, std::memory_order_release, std::memory_order_relaxed);
+    late.cell->compare_exchange_strong(late.expected, late.desired, std::memory_order_release,
+                                       std::memory_order_relaxed);
     late.cell = nullptr;
   }
-  if (breakage_->mutation == Mutation::relaxed_publish && state == layout::SlotState::ready) order = std::memory_order_relaxed;
+  if (breakage_->mutation == Mutation::relaxed_publish && state == layout::SlotState::ready)
+    order = std::memory_order_relaxed;
   if (breakage_->mutation == Mutation::count_apart && state == layout::SlotState::redeliver)
     value = layout::slot_word(layout::slot_lap(value), layout::SlotState::redeliver, 0);
   word_->store(value, order);
 }
 
-bool BreakableWord::compare_exchange_strong(std::uint64_t& expected, std::uint64_t desired, std::memory_order success,
-                                            std::memory_order failure) {
-  if (role_ == Role::slot && breakage_->words.sweeping[actor()]) return swept_exchange(expected, desired, success, failure);
+bool BreakableWord::compare_exchange_strong(std::uint64_t& expected, std::uint64_t desired,
+                                            std::memory_order success, std::memory_order failure) {
+  if (role_ == Role::slot && breakage_->words.sweeping[actor()])
+    return swept_exchange(expected, desired, success, failure);
   Breakage::LateNote& late = breakage_->late_note[actor()];
   if (breakage_->mutation == Mutation::note_after_claim && is_trail(role_)) {
     late = {word_, expected, desired};
@@ -128,7 +132,8 @@ bool BreakableWord::swept_exchange(std::uint64_t& expected, std::uint64_t desire
       if (to == layout::SlotState::redeliver)
         desired = layout::slot_word(layout::slot_lap(desired), layout::SlotState::redeliver, 0);
       break;
-    default: break;
+    default:
+      break;
   }
   return word_->compare_exchange_strong(expected, desired, success, failure);
 }
@@ -138,6 +143,8 @@ std::uint64_t BreakableWord::fetch_or(std::uint64_t bits, std::memory_order orde
   return apart ? breakage_->words.closed_apart.fetch_or(bits, order) : word_->fetch_or(bits, order);
 }
 
-std::uint64_t BreakableWord::fetch_add(std::uint64_t by, std::memory_order order) { return word_->fetch_add(by, order); }
+std::uint64_t BreakableWord::fetch_add(std::uint64_t by, std::memory_order order) {
+  return word_->fetch_add(by, order);
+}
 
 }  // namespace ring_test

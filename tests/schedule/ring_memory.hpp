@@ -1,8 +1,9 @@
 #pragma once
 // The words of a ring as simulated atomics: what MpmcRing runs on in these tests.
 //
-// PlainMemory hands the words out as they are. BreakableMemory puts a proxy in front of each, through which one part of
-// the protocol can be broken: the ring's own code stays as it is, and what it asks for is not what happens.
+// PlainMemory hands the words out as they are. BreakableMemory puts a proxy in front of each, through which
+// one part of the protocol can be broken: the ring's own code stays as it is, and what it asks for is not
+// what happens.
 
 #include <array>
 #include <cstdint>
@@ -18,8 +19,8 @@ inline constexpr unsigned capacity_max = 4;
 inline constexpr unsigned actors = sim::threads_max + 1;  // the threads, and whoever looks at the end
 
 struct Words {
-  // trail_age: how many positions ago the trail's cells were last written, a multiple of the capacity. A queue's first lap
-  // has 1 capacity; a lone producer never writes them, so it may be anything.
+  // trail_age: how many positions ago the trail's cells were last written, a multiple of the capacity. A
+  // queue's first lap has 1 capacity; a lone producer never writes them, so it may be anything.
   Words(unsigned log2, std::uint64_t start, std::uint64_t trail_age);
 
   unsigned capacity() const { return 1u << capacity_log2; }
@@ -63,7 +64,8 @@ class BreakableWord {
   std::uint64_t fetch_add(std::uint64_t by, std::memory_order order);
 
  private:
-  bool swept_exchange(std::uint64_t& expected, std::uint64_t desired, std::memory_order success, std::memory_order failure);
+  bool swept_exchange(std::uint64_t& expected, std::uint64_t desired, std::memory_order success,
+                      std::memory_order failure);
 
   Breakage* breakage_ = nullptr;
   Word* word_ = nullptr;
@@ -92,7 +94,8 @@ class Breakage {
 class BreakableMemory {
  public:
   BreakableMemory() = default;
-  BreakableMemory(Words* words, Mutation mutation) : breakage_(std::make_shared<Breakage>(*words, mutation)) {}
+  BreakableMemory(Words* words, Mutation mutation)
+      : breakage_(std::make_shared<Breakage>(*words, mutation)) {}
 
   BreakableWord& tail() const { return breakage_->tail; }
   BreakableWord& head() const { return breakage_->head; }

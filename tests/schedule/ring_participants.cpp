@@ -4,7 +4,8 @@ namespace ring_test {
 
 namespace layout = shmq::layout;
 
-Participants::Participants(unsigned rows, unsigned attached, Mutation mutation) : rows_(rows), mutation_(mutation) {
+Participants::Participants(unsigned rows, unsigned attached, Mutation mutation)
+    : rows_(rows), mutation_(mutation) {
   for (unsigned i = 0; i < rows_; ++i) {
     const bool taken = i < attached;
     word_[i].store(taken ? layout::owner_word(1, 1, i + 1, static_cast<std::uint8_t>(RowState::alive)) : 0);
@@ -44,7 +45,8 @@ bool Participants::try_attach(unsigned index, layout::Owner& me) {
   if (lock_first && !try_lock(index)) return false;
   const std::uint64_t epoch = layout::epoch_add(layout::word_epoch(word), 1);
   const auto incarnation = static_cast<std::uint32_t>(epoch & 0xff);
-  const std::uint64_t joining = layout::owner_word(epoch, incarnation, index + 1, static_cast<std::uint8_t>(RowState::joining));
+  const std::uint64_t joining =
+      layout::owner_word(epoch, incarnation, index + 1, static_cast<std::uint8_t>(RowState::joining));
   if (!word_[index].compare_exchange_strong(word, joining, std::memory_order_acq_rel)) {
     if (lock_first) lock_[index].store(0, std::memory_order_seq_cst);
     return false;

@@ -1,15 +1,15 @@
 #pragma once
-// Participant rows and the reaper's order of steps, over simulated atomics: what src/core/participants.cpp and
-// src/core/reaper.cpp do, for one queue. The kernel's lock byte of a row is a word that names the thread holding it; it
-// counts as released once sim::dead() says so of that thread.
+// Participant rows and the reaper's order of steps, over simulated atomics: what src/core/participants.cpp
+// and src/core/reaper.cpp do, for one queue. The kernel's lock byte of a row is a word that names the thread
+// holding it; it counts as released once sim::dead() says so of that thread.
 
 #include <array>
 #include <cstdint>
 #include <functional>
 
 #include "ring_memory.hpp"
-#include "sim_hash.hpp"
 #include "shmq/layout/segment_header.hpp"
+#include "sim_hash.hpp"
 
 namespace ring_test {
 
@@ -27,8 +27,8 @@ class Participants {
   // Takes the row once it is free; false if it cannot be had yet.
   bool try_attach(unsigned index, shmq::layout::Owner& me);
 
-  // What Reaper::run does: sweeps whoever is dead. `repair(id, caller)` mends what the id held. True if a row changed
-  // hands. `caller` hashes what the caller remembers meanwhile.
+  // What Reaper::run does: sweeps whoever is dead. `repair(id, caller)` mends what the id held. True if a row
+  // changed hands. `caller` hashes what the caller remembers meanwhile.
   template <class Repair>
   bool reap(unsigned mine, std::uint64_t caller, Repair&& repair) {
     bool did = false;
@@ -52,7 +52,9 @@ class Participants {
   bool is_free(unsigned index) const { return state_of(word_[index].peek()) == RowState::free; }
 
  private:
-  static RowState state_of(std::uint64_t word) { return static_cast<RowState>(shmq::layout::word_state(word)); }
+  static RowState state_of(std::uint64_t word) {
+    return static_cast<RowState>(shmq::layout::word_state(word));
+  }
   static std::uint64_t with_state(std::uint64_t word, RowState state) {
     return (word & ~std::uint64_t{0xf}) | static_cast<std::uint64_t>(state);
   }
@@ -72,7 +74,8 @@ class Participants {
       std::uint64_t expected = word;
       sim::local_state(sim::mix(caller, word));
       if (mutation_ == Mutation::id_freed_before_the_sweep) {
-        if (word_[index].compare_exchange_strong(expected, swept, std::memory_order_seq_cst)) free_row(index, swept, mine);
+        if (word_[index].compare_exchange_strong(expected, swept, std::memory_order_seq_cst))
+          free_row(index, swept, mine);
         repair(index + 1, caller);
         sweeping_[mine].store(0, std::memory_order_seq_cst);
         return;
@@ -89,7 +92,7 @@ class Participants {
 
   unsigned rows_;
   Mutation mutation_;
-  std::array<Word, rows_max> word_, lock_;  // lock_: 0, or the holder's thread + 1
+  std::array<Word, rows_max> word_, lock_;   // lock_: 0, or the holder's thread + 1
   std::array<Word, rows_max + 1> sweeping_;  // the last for whoever looks at the end
 };
 

@@ -1,7 +1,7 @@
 #pragma once
-// A ring, its participants, and the processes that use it: producers, consumers, reapers, and newcomers that attach under
-// the id of a dead one. Each thread is a process with a row of its own; whoever has to wait reaps first, and somebody who
-// waits closes the queue once every producer has ended.
+// A ring, its participants, and the processes that use it: producers, consumers, reapers, and newcomers that
+// attach under the id of a dead one. Each thread is a process with a row of its own; whoever has to wait
+// reaps first, and somebody who waits closes the queue once every producer has ended.
 
 #include <cstdint>
 #include <string>
@@ -14,15 +14,15 @@ namespace ring_test {
 enum class Part : std::uint8_t { none, producer, consumer, reaper, new_producer, new_consumer, closer };
 
 struct Cast {
-  std::array<Part, 6> parts{};  // new_*: comes when row 0 is free again
-  unsigned messages = 1;        // by each producer
+  std::array<Part, 6> parts{};     // new_*: comes when row 0 is free again
+  unsigned messages = 1;           // by each producer
   unsigned messages_of_first = 0;  // by the first thread, where that differs
   unsigned claim_batch = 1, take_batch = 1;
   unsigned capacity_log2 = 1;
   std::uint64_t start = 5;
   std::uint64_t trail_age = 0;  // see Words; 0: one capacity
-  bool aborts = false;      // every producer aborts its first claim
-  bool gives_back = false;  // a consumer gives each message back once before it releases it
+  bool aborts = false;          // every producer aborts its first claim
+  bool gives_back = false;      // a consumer gives each message back once before it releases it
   bool stopped_reaper_holds_nobody_up = false;
   Mutation mutation = Mutation::none;
 };

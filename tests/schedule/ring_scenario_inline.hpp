@@ -25,7 +25,8 @@ template <class Memory>
 RingScenario<Memory>::RingScenario(const Cast& cast)
     : cast_(cast),
       threads_(count_parts(cast, true)),
-      words_(cast.capacity_log2, cast.start, cast.trail_age != 0 ? cast.trail_age : std::uint64_t{1} << cast.capacity_log2),
+      words_(cast.capacity_log2, cast.start,
+             cast.trail_age != 0 ? cast.trail_age : std::uint64_t{1} << cast.capacity_log2),
       ring_(Memory(&words_, cast.mutation)),
       participants_(count_parts(cast, false), count_parts(cast, false), cast.mutation),
       books_(cast.start) {}
@@ -44,7 +45,8 @@ void RingScenario<Memory>::run(unsigned thread) {
 
 template <class Memory>
 void RingScenario<Memory>::produce(Owner me, unsigned thread) {
-  const unsigned messages = thread == 0 && cast_.messages_of_first != 0 ? cast_.messages_of_first : cast_.messages;
+  const unsigned messages =
+      thread == 0 && cast_.messages_of_first != 0 ? cast_.messages_of_first : cast_.messages;
   const auto message = [&](unsigned i) { return 1 + thread * 8 + i; };
   for (unsigned sent = 0; sent < messages;) {
     sim::local_state(remembers(1, sent, me.incarnation));
@@ -101,8 +103,10 @@ auto RingScenario<Memory>::look(Consumer& consumer) -> Look {
       bool message = false;
       for (unsigned i = 0; i < grant.count; ++i) {
         const std::uint64_t position = layout::position_add(grant.position, i);
-        sim::local_state(remembers(4, sim::mix(consumer.seen, grant.position), (grant.count - i) * 2 + message));
-        const std::uint64_t word = ring_.memory().slot(ring_.index_of(position)).load(std::memory_order_relaxed);
+        sim::local_state(
+            remembers(4, sim::mix(consumer.seen, grant.position), (grant.count - i) * 2 + message));
+        const std::uint64_t word =
+            ring_.memory().slot(ring_.index_of(position)).load(std::memory_order_relaxed);
         if (word == ring_.ready_word(position)) {
           message = true;
           use(consumer, position, word);
@@ -149,7 +153,8 @@ void RingScenario<Memory>::consume(Owner me) {
   for (;;) {
     const Look found = look(consumer);
     if (found == Look::over) return;
-    if (found == Look::nothing && !housekeeping(me.id - 1, remembers(3, consumer.seen, me.incarnation))) sim::pause();
+    if (found == Look::nothing && !housekeeping(me.id - 1, remembers(3, consumer.seen, me.incarnation)))
+      sim::pause();
   }
 }
 
@@ -166,14 +171,15 @@ void RingScenario<Memory>::close_at_any_time(unsigned row) {
   reap_until_the_end(row);
 }
 
-// Waits until row 0 is free, and attaches there. False if it never will be: its owner lives on, or nobody is left to
-// sweep it (the real attach sweeps from a spare row then).
+// Waits until row 0 is free, and attaches there. False if it never will be: its owner lives on, or nobody is
+// left to sweep it (the real attach sweeps from a spare row then).
 template <class Memory>
 bool RingScenario<Memory>::attach_as_newcomer(Owner& me) {
   for (;;) {
     sim::local_state(remembers(7));
     if (sim::ended_now(0) && !sim::crashed_now(0)) return false;
-    const bool nobody_sweeps = all_ended(Part::producer, Part::consumer) && all_ended(Part::reaper, Part::closer);
+    const bool nobody_sweeps =
+        all_ended(Part::producer, Part::consumer) && all_ended(Part::reaper, Part::closer);
     sim::local_state(remembers(8, nobody_sweeps));
     if (participants_.try_attach(0, me)) return true;
     if (nobody_sweeps) return false;
@@ -193,8 +199,8 @@ bool RingScenario<Memory>::all_ended(Part a, Part b) const {
 template <class Memory>
 bool RingScenario<Memory>::housekeeping(unsigned row, std::uint64_t caller) {
   sim::local_state(sim::mix(caller, 1));
-  const bool reaped =
-      participants_.reap(row, caller, [this](std::uint32_t dead, std::uint64_t outer) { repair(dead, outer); });
+  const bool reaped = participants_.reap(
+      row, caller, [this](std::uint32_t dead, std::uint64_t outer) { repair(dead, outer); });
   sim::local_state(sim::mix(caller, 2 + reaped));
   if (books_.closed() || !all_ended(Part::producer, Part::new_producer)) return reaped;
   close();
@@ -207,10 +213,13 @@ void RingScenario<Memory>::repair(std::uint32_t dead, std::uint64_t caller) {
   sweeping = true;
   const std::uint32_t claims = ring_.sweep_producer(dead);
   sim::local_state(sim::mix(caller, 4 + claims));
-  const auto mended = ring_.sweep_consumer(dead, [](std::uint64_t, std::uint64_t) { return Fate::redeliver; });
+  const auto mended =
+      ring_.sweep_consumer(dead, [](std::uint64_t, std::uint64_t) { return Fate::redeliver; });
   sweeping = false;
   const bool any = claims + mended.redelivered + mended.completed > 0;
-  if (cast_.mutation == Mutation::no_announcement || (cast_.mutation == Mutation::announced_if_mended && !any)) return;
+  if (cast_.mutation == Mutation::no_announcement ||
+      (cast_.mutation == Mutation::announced_if_mended && !any))
+    return;
   ring_.announce_redelivery();
 }
 
@@ -220,12 +229,15 @@ void RingScenario<Memory>::close() {
   books_.close();
 }
 
-// Whoever is left mends what the dead left, drains the ring, and finds every message and every slot where it belongs.
+// Whoever is left mends what the dead left, drains the ring, and finds every message and every slot where it
+// belongs.
 template <class Memory>
 void RingScenario<Memory>::check() {
   const sim::World& world = sim::World::current();
-  sim::require(!cast_.stopped_reaper_holds_nobody_up || !world.waited_for_stopped(), "a stopped reaper held somebody up");
-  while (participants_.reap(Participants::no_row, 0, [this](std::uint32_t dead, std::uint64_t) { repair(dead, 0); })) {
+  sim::require(!cast_.stopped_reaper_holds_nobody_up || !world.waited_for_stopped(),
+               "a stopped reaper held somebody up");
+  while (participants_.reap(Participants::no_row, 0,
+                            [this](std::uint32_t dead, std::uint64_t) { repair(dead, 0); })) {
   }
   if (!books_.closed()) close();
   Consumer last{{layout::kOwnerMax, 1}};
@@ -237,16 +249,19 @@ void RingScenario<Memory>::check() {
   sim::require(layout::ring_position(words_.tail.peek()) == end, "tail is not where the claims end");
   for (unsigned i = 0; i < words_.capacity(); ++i) {
     const std::uint64_t position = layout::position_add(end, i);
-    sim::require(words_.slots[ring_.index_of(position)].peek() == ring_.free_word(position), "a slot is not free at the end");
+    sim::require(words_.slots[ring_.index_of(position)].peek() == ring_.free_word(position),
+                 "a slot is not free at the end");
   }
   for (unsigned i = 0; i < count_parts(cast_, false); ++i) {
-    sim::require(!world.crashed(i) || participants_.is_free(i) || i == 0, "the row of a dead participant was not freed");
+    sim::require(!world.crashed(i) || participants_.is_free(i) || i == 0,
+                 "the row of a dead participant was not freed");
   }
 }
 
 template <class Memory>
 std::string RingScenario<Memory>::name(unsigned thread) const {
-  constexpr std::array names{"nobody", "producer", "consumer", "reaper", "new producer", "new consumer", "closer"};
+  constexpr std::array names{"nobody",       "producer",     "consumer", "reaper",
+                             "new producer", "new consumer", "closer"};
   return std::string(names[static_cast<std::size_t>(cast_.parts[thread])]) + ' ' + std::to_string(thread);
 }
 
@@ -259,18 +274,21 @@ std::string RingScenario<Memory>::show(const char* label, std::uint64_t value) c
     const auto lap = ring_.lap_diff(layout::slot_lap(value), ring_.lap_of(cast_.start));
     std::string text = states[static_cast<std::size_t>(layout::slot_state(value)) % states.size()];
     text += "(lap " + std::to_string(lap);
-    if (layout::slot_deliveries(value) != 0) text += ", again " + std::to_string(layout::slot_deliveries(value));
+    if (layout::slot_deliveries(value) != 0)
+      text += ", again " + std::to_string(layout::slot_deliveries(value));
     if (layout::owner_of(value) != 0) text += ", owner " + std::to_string(layout::owner_of(value));
     return text + ')';
   }
   if (what == "tail" || what == "head" || what == "producer trail" || what == "consumer trail") {
-    std::string text = '{' + std::to_string(layout::position_diff(layout::ring_position(value), cast_.start)) + ", owner " +
-                       std::to_string(layout::owner_of(value)) + '}';
+    std::string text = '{' +
+                       std::to_string(layout::position_diff(layout::ring_position(value), cast_.start)) +
+                       ", owner " + std::to_string(layout::owner_of(value)) + '}';
     return value & layout::kRingClosed ? text + " closed" : text;
   }
   if (what == "row" || what == "sweeping") {
     constexpr std::array states{"free", "joining", "alive", "swept"};
-    return std::string(states[layout::word_state(value) % states.size()]) + " epoch " + std::to_string(layout::word_epoch(value));
+    return std::string(states[layout::word_state(value) % states.size()]) + " epoch " +
+           std::to_string(layout::word_epoch(value));
   }
   return Scenario::show(label, value);
 }

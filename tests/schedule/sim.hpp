@@ -13,13 +13,13 @@
 //       }
 //     }
 //   };
-//   sim::Report report = sim::explore<MessagePassing>({.name = "mp", .bounds = {.preemptions = 3, .delays = 2}});
+//   sim::Report report = sim::explore<MessagePassing>({.name = "mp", .bounds = {.delays = 2}});
 //   EXPECT_FALSE(report.failed) << report;
 //
-// A fresh scenario is made for each execution. Its threads must be deterministic: all they may depend on is what they
-// read through sim::Atom and ask of the functions below. They own no memory across an operation on an Atom (a crashed
-// thread is not unwound), throw nothing, and wait only through sim::pause or sim::futex_wait.
-// Model and limits: sim_world.hpp.
+// A fresh scenario is made for each execution. Its threads must be deterministic: all they may depend on is
+// what they read through sim::Atom and ask of the functions below. They own no memory across an operation on
+// an Atom (a crashed thread is not unwound), throw nothing, and wait only through sim::pause or
+// sim::futex_wait. Model and limits: sim_world.hpp.
 
 #include <atomic>
 #include <cstdint>
@@ -36,12 +36,12 @@ namespace sim {
 class Scenario {
  public:
   virtual ~Scenario() = default;
-  virtual unsigned threads() const = 0;       // at most threads_max
-  virtual void run(unsigned thread) = 0;      // the body of a thread
-  virtual void check() {}                     // after the end; every store is visible; Atoms act at once here
-  virtual void observe() {}                   // after each change of memory; looks with peek only
-  // A hash of what the threads share outside Atoms (an oracle's books), and of what outlives a crashed thread there.
-  // Needed for the comparison of states to be right.
+  virtual unsigned threads() const = 0;   // at most threads_max
+  virtual void run(unsigned thread) = 0;  // the body of a thread
+  virtual void check() {}                 // after the end; every store is visible; Atoms act at once here
+  virtual void observe() {}  // after each change of memory, inside the step; looks with peek only
+  // A hash of what the threads share outside Atoms (an oracle's books), and of what outlives a crashed thread
+  // there. Needed for the comparison of states to be right.
   virtual std::uint64_t shadow() const { return 0; }
   virtual std::string name(unsigned thread) const { return "thread " + std::to_string(thread); }
   virtual std::string show(const char* label, std::uint64_t value) const;  // in a trace
@@ -58,9 +58,9 @@ struct Options {
   Search search = Search::exhaustive;
   Bounds bounds = {};
   std::uint64_t executions_max = 1'000'000;
-  std::uint64_t seed = 1;         // of the random searches; execution i uses seed + i
-  unsigned steps_max = 2000;      // an execution longer than this fails as a livelock
-  bool compare_states = true;     // cut an exhaustive search where a state comes back (never with Bounds::stale)
+  std::uint64_t seed = 1;      // of the random searches; execution i uses seed + i
+  unsigned steps_max = 2000;   // an execution longer than this fails as a livelock
+  bool compare_states = true;  // cut an exhaustive search where a state comes back (never with Bounds::stale)
   std::size_t states_max = 48'000'000;
 };
 
@@ -73,8 +73,8 @@ struct Report {
 };
 std::ostream& operator<<(std::ostream& out, const Report& report);
 
-// Explores with fresh scenarios from `make`, up to the first failure. With SHMQ_SCHED_REPLAY=<report.replay> in the
-// environment the exploration of that name repeats this one execution, and prints it.
+// Explores with fresh scenarios from `make`, up to the first failure. With SHMQ_SCHED_REPLAY=<report.replay>
+// in the environment the exploration of that name repeats this one execution, and prints it.
 using Make = std::unique_ptr<Scenario> (*)(void* arguments);
 Report explore(const Options& options, Make make, void* arguments);
 
@@ -88,9 +88,11 @@ Report explore(const Options& options, const Args&... args) {
 // Bounds of long runs: SHMQ_LONG=1 in the environment gives `long_run`, else `slice`.
 bool long_run();
 
-// --- for the threads of a scenario ----------------------------------------------------------------------------------
+// --- for the threads of a scenario
+// ----------------------------------------------------------------------------------
 
-// Waits until another thread's store (or death, or end) has become visible since this thread last began to look.
+// Waits until another thread's store (or death, or end) has become visible since this thread last began to
+// look.
 inline void pause() { World::current().pause(); }
 // True once the kernel would say that the thread is dead. See Bounds::early_news.
 inline bool dead(unsigned thread) { return World::current().dead(thread); }
@@ -99,22 +101,29 @@ inline bool ended(unsigned thread) { return World::current().ended(thread); }  /
 inline bool crashed_now(unsigned thread) { return World::current().crashed_now(thread); }
 inline bool ended_now(unsigned thread) { return World::current().ended_now(thread); }
 inline unsigned choose(unsigned options) { return World::current().choose(options); }
-// "All that this thread still remembers hashes to `hash`": lets states meet that were reached in different ways.
+// "All that this thread still remembers hashes to `hash`": lets states meet that were reached in different
+// ways.
 inline void local_state(std::uint64_t hash) { World::current().local_state(hash); }
 inline void membarrier() { World::current().barrier_everywhere(); }
 void require(bool holds, const char* message);
 inline void fail(std::string message) { World::current().fail(std::move(message)); }
 void note(const std::string& text);
 
-// --- the atomic ---------------------------------------------------------------------------------------------------
+// --- the atomic
+// ---------------------------------------------------------------------------------------------------
 
 constexpr Order to_order(std::memory_order order) {
   switch (order) {
-    case std::memory_order_relaxed: return Order::relaxed;
-    case std::memory_order_release: return Order::release;
-    case std::memory_order_acq_rel: return Order::acq_rel;
-    case std::memory_order_seq_cst: return Order::seq_cst;
-    default: return Order::acquire;
+    case std::memory_order_relaxed:
+      return Order::relaxed;
+    case std::memory_order_release:
+      return Order::release;
+    case std::memory_order_acq_rel:
+      return Order::acq_rel;
+    case std::memory_order_seq_cst:
+      return Order::seq_cst;
+    default:
+      return Order::acquire;
   }
 }
 
@@ -141,7 +150,9 @@ class Atom {
 
   void label(const char* text, unsigned index = 0) { cell_.label = text, cell_.index = index; }
 
-  T load(MO order = std::memory_order_seq_cst) const { return unpack(World::current().load(cell_, to_order(order))); }
+  T load(MO order = std::memory_order_seq_cst) const {
+    return unpack(World::current().load(cell_, to_order(order)));
+  }
   void store(T value, MO order = std::memory_order_seq_cst) {
     World::current().store(cell_, pack(value), to_order(order));
   }
@@ -159,7 +170,7 @@ class Atom {
   bool compare_exchange_strong(T& expected, T desired, MO order = std::memory_order_seq_cst) {
     const MO failure = order == std::memory_order_acq_rel   ? std::memory_order_acquire
                        : order == std::memory_order_release ? std::memory_order_relaxed
-                                                           : order;
+                                                            : order;
     return compare_exchange_strong(expected, desired, order, failure);
   }
   bool compare_exchange_weak(T& expected, T desired, MO success, MO failure) {

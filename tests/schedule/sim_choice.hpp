@@ -13,7 +13,8 @@ namespace sim {
 
 inline constexpr unsigned threads_max = 8;
 
-// What a choice point can offer. `value` is a choice inside an operation: hold this store back, read a stale value, ...
+// What a choice point can offer. `value` is a choice inside an operation: hold this store back, read a stale
+// value, ...
 enum class Pick : std::uint8_t { run, flush, crash, stop, value };
 
 struct Option {
@@ -59,8 +60,9 @@ class RandomWalk final : public Chooser {
   unsigned fault_per_mille_ = 20;
 };
 
-// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010): threads and store buffers have random priorities,
-// the highest that can go on does, and at a few random steps the one that leads falls to the bottom.
+// Probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010): threads and store buffers have random
+// priorities, the highest that can go on does, and at a few random steps the one that leads falls to the
+// bottom.
 class Priorities final : public Chooser {
  public:
   void start(std::uint64_t seed, unsigned expected_choices);

@@ -27,7 +27,8 @@ Run run_once(World& world, Make make, void* arguments, Chooser& chooser, StateTa
 bool is_failure(Ending ending) { return ending == Ending::failed || ending == Ending::too_long; }
 
 // Repeats the execution of `choices` with its steps written down.
-void fill_in(Report& report, World& world, Make make, void* arguments, const std::vector<std::uint8_t>& choices) {
+void fill_in(Report& report, World& world, Make make, void* arguments,
+             const std::vector<std::uint8_t>& choices) {
   Recorded recorded(choices);
   Run again = run_once(world, make, arguments, recorded, nullptr, true);
   report.failed = is_failure(again.ending);
@@ -39,7 +40,8 @@ void fill_in(Report& report, World& world, Make make, void* arguments, const std
 // The choices of SHMQ_SCHED_REPLAY, if they are for this exploration.
 const char* replay_for(const std::string& name) {
   const char* text = std::getenv("SHMQ_SCHED_REPLAY");
-  if (text == nullptr || std::strncmp(text, name.c_str(), name.size()) != 0 || text[name.size()] != ':') return nullptr;
+  if (text == nullptr || std::strncmp(text, name.c_str(), name.size()) != 0 || text[name.size()] != ':')
+    return nullptr;
   return text + name.size() + 1;
 }
 
@@ -68,7 +70,8 @@ Report explore(const Options& options, Make make, void* arguments) {
   Chooser& chooser = options.search == Search::exhaustive ? static_cast<Chooser&>(depth_first)
                      : options.search == Search::random   ? static_cast<Chooser&>(random_walk)
                                                           : static_cast<Chooser&>(priorities);
-  const bool compare = options.search == Search::exhaustive && options.compare_states && options.bounds.stale == 0;
+  const bool compare =
+      options.search == Search::exhaustive && options.compare_states && options.bounds.stale == 0;
   StateTable states(options.states_max);
   const std::clock_t start = std::clock();
   unsigned longest = 50;
@@ -100,17 +103,21 @@ Report explore(const Options& options, Make make, void* arguments) {
 }
 
 std::ostream& operator<<(std::ostream& out, const Report& report) {
-  out << report.name << ": " << (report.failed ? "FAILED: " + report.message : std::string("no failure")) << "\n  "
-      << report.executions << " executions (" << report.completed << " to the end), " << report.steps << " steps, "
-      << report.states << " states, " << (report.exhausted ? "exhausted, " : "") << report.seconds << " s of CPU";
+  out << report.name << ": " << (report.failed ? "FAILED: " + report.message : std::string("no failure"))
+      << "\n  " << report.executions << " executions (" << report.completed << " to the end), "
+      << report.steps << " steps, " << report.states << " states, " << (report.exhausted ? "exhausted, " : "")
+      << report.seconds << " s of CPU";
   if (report.seconds > 0) {
-    out << ", " << static_cast<std::uint64_t>(static_cast<double>(report.executions) / report.seconds) << " executions/s";
+    out << ", " << static_cast<std::uint64_t>(static_cast<double>(report.executions) / report.seconds)
+        << " executions/s";
   }
-  if (report.failed) out << "\n" << report.trace << "  repeat with SHMQ_SCHED_REPLAY='" << report.replay << "'";
+  if (report.failed)
+    out << "\n" << report.trace << "  repeat with SHMQ_SCHED_REPLAY='" << report.replay << "'";
   return out << '\n';
 }
 
-// --- traces -------------------------------------------------------------------------------------------------------
+// --- traces
+// -------------------------------------------------------------------------------------------------------
 
 std::string Scenario::show(const char* /*label*/, std::uint64_t value) const {
   std::ostringstream text;
@@ -127,7 +134,8 @@ std::string World::describe(const Cell& cell, std::uint64_t value) const {
 
 void World::record(const char* what, const Cell* cell, std::uint64_t value) {
   if (!recording_ || running_ == nobody) return;
-  record_thread(running_, std::string(what) + (cell != nullptr ? ' ' + describe(*cell, value) : std::string()));
+  record_thread(running_,
+                std::string(what) + (cell != nullptr ? ' ' + describe(*cell, value) : std::string()));
 }
 
 void World::record_thread(unsigned thread, const std::string& text) {

@@ -1,8 +1,9 @@
 #pragma once
 // A stack of its own for each simulated thread, and a switch between them that enters no system call.
 //
-// One OS thread owns every fiber. A fiber may be left for good at any switch (that is how a crash is simulated): its
-// frames are never unwound, so code that runs on a fiber must own no memory across a scheduling point.
+// One OS thread owns every fiber. A fiber may be left for good at any switch (that is how a crash is
+// simulated): its frames are never unwound, so code that runs on a fiber must own no memory across a
+// scheduling point.
 
 #include <cstddef>
 #include <memory>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim.hpp"
 #include "sim_hash.hpp"
 #include "sim_world.hpp"
 
@@ -35,7 +36,8 @@ void World::flush(unsigned thread, unsigned entry) {
   Thread& owner = threads_[thread];
   const Held held = owner.held[entry];
   if (recording_ && held.aged) record_thread(thread, "is seen to store " + describe(*held.cell, held.value));
-  std::copy(owner.held.begin() + entry + 1, owner.held.begin() + owner.held_count, owner.held.begin() + entry);
+  std::copy(owner.held.begin() + entry + 1, owner.held.begin() + owner.held_count,
+            owner.held.begin() + entry);
   --owner.held_count;
   commit(thread, *held.cell, held.value);
   // Its death may be known from now on.
@@ -72,6 +74,7 @@ void World::commit(unsigned thread, Cell& cell, std::uint64_t value) {
   memory_hash_ ^= mix(cell.id, cell.value) ^ mix(cell.id, value);
   cell.value = value;
   news_ |= thread == nobody ? ~0u : ~(1u << thread);
+  if (thread != nobody) scenario_->observe();
 }
 
 bool World::newest_held(const Thread& thread, const Cell& cell, std::uint64_t& value) const {
@@ -93,7 +96,8 @@ std::uint64_t World::read_memory(Cell& cell, Order order, bool may_be_stale) {
       const std::uint32_t oldest = std::max(me.floor, cell.seen[running_]);
       unsigned candidates = 0;
       const auto kept = std::min<std::uint32_t>(cell.pasts, static_cast<std::uint32_t>(cell.past.size()));
-      while (candidates < kept && cell.past[(cell.pasts - 1 - candidates) % cell.past.size()].until > oldest) ++candidates;
+      while (candidates < kept && cell.past[(cell.pasts - 1 - candidates) % cell.past.size()].until > oldest)
+        ++candidates;
       const unsigned back = choose_value(candidates + 1);
       if (back > 0) {
         const Cell::Past& past = cell.past[(cell.pasts - back) % cell.past.size()];

@@ -1,180 +1,21 @@
 // Who goes next: the choice points of sim_world.hpp.
 //
-// The scheduler runs on the stack of whichever fiber has just reached its next operation, so a thread that simply goes on
-// costs no switch of stacks. Several offers are left out because an execution without them comes to the same:
-// - a crash is offered only where the thread is about to write, to wait or to leave: the reads in between change nothing
-//   that others can see. When others learn of the death is a choice of its own, in dead();
-// - a held store becomes visible only when another thread's next step could tell.
+// The scheduler runs on the stack of whichever fiber has just reached its next operation, so a thread that
+// simply goes on costs no switch of stacks.
+//
+// Two kinds of offers are left out because an execution without them comes to the same. A crash is offered
+// only where the thread is about to write, to wait or to leave: the reads in between change nothing that
+// others can see, and when others learn of the death is a choice of its own, in dead(). A held store becomes
+// visible only when another thread's next step could tell. reference_test.cpp holds both to the model without
+// them.
 
 #include <algorithm>
-#include <bit>
 
 #include "sim.hpp"
 #include "sim_hash.hpp"
 #include "sim_world.hpp"
 
 namespace sim {
-namespace {
-World* the_world = nullptr;
-}
-
-World& World::current() { return *the_world; }
-World* World::current_or_null() { return the_world; }
-
-World::World(const Bounds& bounds, unsigned steps_max) : bounds_(bounds), steps_max_(steps_max), outer_(the_world) {
-  the_world = this;
-  options_.reserve(64);
-}
-
-World::~World() { the_world = outer_; }
-
-void World::begin(bool recording) {
-  for (unsigned i = 0; i < thread_count_; ++i) static_cast<ThreadState&>(threads_[i]) = ThreadState{};
-  left_ = bounds_;
-  recording_ = recording;
-  running_ = last_ = nobody;
-  thread_count_ = 0;
-  news_ = not_next_ = 0;
-  steps_ = 0;
-  clock_ = 0;
-  cell_count_ = 0;
-  memory_hash_ = 0;
-  waited_for_stopped_ = false;
-  ending_ = Ending::completed;
-  failure_.clear();
-  trace_.clear();
-  choices_.clear();
-}
-
-Ending World::run(Scenario& scenario, Chooser& chooser, StateTable* seen) {
-  scenario_ = &scenario;
-  chooser_ = &chooser;
-  seen_ = seen;
-  thread_count_ = std::min(scenario.threads(), threads_max);
-  for (unsigned i = 0; i < thread_count_; ++i) threads_[i].fiber.prepare(&World::thread_main, this);
-  schedule();  // comes back when the execution is over
-  running_ = nobody;
-  if (ending_ != Ending::completed) return ending_;
-  scenario.check();
-  return ending_;
-}
-
-void World::thread_main(void* world) {
-  World& self = *static_cast<World*>(world);
-  self.scenario_->run(self.running_);
-  self.point(Op::exit, nullptr);
-  Thread& me = self.threads_[self.running_];
-  me.status = Status::done;
-  if (self.recording_) self.record_thread(self.running_, "ends");
-  self.news_ = ~0u;
-  self.schedule();  // never comes back
-}
-
-void World::point(Op op, Cell* cell, unsigned subject) {
-  Thread& me = threads_[running_];
-  me.next = op;
-  me.next_cell = cell;
-  me.next_subject = subject;
-  schedule();
-  observe(static_cast<std::uint64_t>(op));  // or two places in the code would look like one state
-  look();
-}
-
-// A round of looking begins: what others did up to here is seen by this operation or by a later one.
-void World::look() {
-  if (!threads_[running_].fresh) return;
-  threads_[running_].fresh = false;
-  news_ &= ~(1u << running_);
-}
-
-void World::pause() {
-  if (!on_fiber()) return;
-  Thread& me = threads_[running_];
-  me.next = Op::pause;
-  me.next_cell = nullptr;
-  me.status = Status::paused;
-  schedule();
-  observe(static_cast<std::uint64_t>(Op::pause));
-}
-
-void World::futex_wait(Cell& cell, std::uint64_t expected) {
-  point(Op::wait, &cell);
-  drain(running_);  // the kernel orders the caller's stores before its own look at the word
-  observe(cell.value);
-  record("futex wait on", &cell, expected);
-  if (cell.value != expected) return;
-  threads_[running_].status = Status::futex;
-  schedule();
-}
-
-void World::futex_wake(Cell& cell) {
-  if (!on_fiber()) return;
-  point(Op::fence, &cell);
-  drain(running_);
-  record("futex wake of", &cell, cell.value);
-  for (unsigned i = 0; i < thread_count_; ++i) {
-    if (threads_[i].status == Status::futex && threads_[i].next_cell == &cell) threads_[i].status = Status::ready;
-  }
-}
-
-bool World::crashed_now(unsigned thread) {
-  const bool answer = threads_[thread].status == Status::crashed;
-  if (on_fiber()) look(), observe(answer);
-  return answer;
-}
-
-bool World::ended_now(unsigned thread) {
-  const bool answer = threads_[thread].status == Status::done || threads_[thread].status == Status::crashed;
-  if (on_fiber()) look(), observe(answer);
-  return answer;
-}
-
-bool World::dead(unsigned thread) {
-  if (!on_fiber()) return crashed(thread);
-  point(Op::ask, nullptr, thread);
-  Thread& subject = threads_[thread];
-  bool answer = subject.status == Status::crashed && (subject.death_known || bounds_.early_news || subject.held_count == 0);
-  if (answer && !subject.death_known && left_.delays > 0 && choose_value(2) == 1) {
-    spend(left_.delays, bounds_.delays);
-    news_ |= 1u << running_;  // worth asking again
-    answer = false;
-  }
-  subject.death_known = subject.death_known || answer;
-  if (answer && !bounds_.early_news) threads_[running_].floor = clock_;  // the kernel's lock was released after its stores
-  observe(answer);
-  if (recording_) record_thread(running_, "is " + scenario_->name(thread) + (answer ? " dead? yes" : " dead? no"));
-  return answer;
-}
-
-bool World::ended(unsigned thread) {
-  if (on_fiber()) point(Op::ask, nullptr, thread);
-  return ended_now(thread);
-}
-
-unsigned World::choose(unsigned options) {
-  if (!on_fiber()) return 0;
-  const unsigned chosen = choose_value(options);
-  observe(chosen);
-  return chosen;
-}
-
-void World::observe(std::uint64_t value) {
-  Thread& me = threads_[running_];
-  me.history = mix(me.history, value);
-}
-
-void World::local_state(std::uint64_t hash) {
-  if (on_fiber()) threads_[running_].history = mix(0, hash);
-}
-
-void World::fail(std::string message) {
-  if (ending_ == Ending::completed) {
-    ending_ = Ending::failed;
-    failure_ = std::move(message);
-    if (recording_) trace_ += "FAILED: " + failure_ + '\n';
-  }
-  if (on_fiber()) finish(ending_);
-}
 
 bool World::enabled(unsigned thread) const {
   const Thread& t = threads_[thread];
@@ -190,7 +31,8 @@ void World::schedule() {
       if (ending_ != Ending::completed || options_.empty()) break;
     }
     if (seen_ != nullptr && chooser_->on_new_ground()) {
-      const BudgetsLeft left{static_cast<std::uint16_t>(left_.preemptions), static_cast<std::uint16_t>(left_.delays),
+      const BudgetsLeft left{static_cast<std::uint16_t>(left_.preemptions),
+                             static_cast<std::uint16_t>(left_.delays),
                              static_cast<std::uint16_t>(left_.stale)};
       if (seen_->seen_or_add(state_key(), left)) {
         ending_ = Ending::pruned;
@@ -203,7 +45,6 @@ void World::schedule() {
       case Pick::flush:
         flush(chosen.thread, chosen.entry);
         not_next_ |= 1u << chosen.thread;
-        scenario_->observe();
         break;
       case Pick::crash:
         --left_.crashes;
@@ -264,7 +105,8 @@ void World::finish(Ending ending) {
   main_.resume_from(from);
 }
 
-// Nothing can be chosen. Brings the held stores of the finished and the dead home, and tells an end from a wedge.
+// Nothing can be chosen. Brings the held stores of the finished and the dead home, and tells an end from a
+// wedge.
 void World::settle_or_wedge() {
   for (unsigned i = 0; i < thread_count_; ++i) drain(i);
   list_options();
@@ -302,9 +144,12 @@ void World::list_options() {
   if (!options_.empty()) list_faults();
 }
 
-// Whoever was set aside may go once nobody else can: first the threads whose store was just flushed, then the stopped.
+// Whoever was set aside may go once nobody else can: first the threads whose store was just flushed, then the
+// stopped.
 void World::list_set_aside() {
-  const auto add = [&](unsigned thread) { options_.push_back({Pick::run, static_cast<std::uint8_t>(thread), 0}); };
+  const auto add = [&](unsigned thread) {
+    options_.push_back({Pick::run, static_cast<std::uint8_t>(thread), 0});
+  };
   for (unsigned i = 0; i < thread_count_; ++i) {
     if (enabled(i) && !threads_[i].stopped) add(i);
   }
@@ -321,7 +166,8 @@ void World::list_set_aside() {
 void World::list_faults() {
   if (left_.crashes == 0 && left_.stops == 0) return;
   for (unsigned i = 0; i < thread_count_; ++i) {
-    // Where switches are free, so is stepping first to where a fault makes a difference, and nothing depends on `last_`.
+    // Where switches are free, so is stepping first to where a fault makes a difference, and nothing depends
+    // on `last_`.
     if (bounds_.preemptions != unbounded && i != last_) continue;
     const Thread& t = threads_[i];
     if (t.status == Status::done || t.status == Status::crashed || t.stopped || t.next == Op::start) continue;
@@ -340,7 +186,8 @@ void World::list_flushes(unsigned thread) {
   std::array<bool, held_max> needed{};
   for (unsigned i = t.held_count; i-- > 0;) {
     needed[i] = flush_wanted(thread, t.held[i]);
-    for (unsigned k = i + 1u; k < t.held_count; ++k) needed[i] = needed[i] || (needed[k] && precedes(t.held[i], t.held[k]));
+    for (unsigned k = i + 1u; k < t.held_count; ++k)
+      needed[i] = needed[i] || (needed[k] && precedes(t.held[i], t.held[k]));
   }
   for (unsigned i = 0; i < t.held_count; ++i) {
     if (!needed[i] || !t.held[i].aged || !can_flush(t, i)) continue;
@@ -374,8 +221,8 @@ std::uint64_t World::state_key() const {
     alive |= std::uint32_t{threads_[i].status != Status::done && threads_[i].status != Status::crashed} << i;
   }
   const bool last_matters = bounds_.preemptions != unbounded;  // for what it costs to leave it
-  key = mix(key, (std::uint64_t{news_ & alive} << 32) | (not_next_ << 16) | (left_.stops << 8) | (waited_for_stopped_ ? 0x80 : 0) |
-                     (last_matters ? last_ : nobody));
+  key = mix(key, (std::uint64_t{news_ & alive} << 32) | (not_next_ << 16) | (left_.stops << 8) |
+                     (waited_for_stopped_ ? 0x80 : 0) | (last_matters ? last_ : nobody));
   for (unsigned i = 0; i < thread_count_; ++i) {
     const Thread& t = threads_[i];
     if (t.held_count == 0 && t.status == Status::crashed) {
@@ -410,7 +257,8 @@ unsigned World::take(std::span<const Option> options) {
 unsigned World::choose_value(unsigned options) {
   if (options <= 1) return 0;
   std::array<Option, 16> list{};
-  for (unsigned i = 0; i < options && i < list.size(); ++i) list[i] = {Pick::value, 0, static_cast<std::uint8_t>(i)};
+  for (unsigned i = 0; i < options && i < list.size(); ++i)
+    list[i] = {Pick::value, 0, static_cast<std::uint8_t>(i)};
   return take({list.data(), std::min<std::size_t>(options, list.size())});
 }
 

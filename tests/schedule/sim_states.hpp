@@ -1,7 +1,7 @@
 #pragma once
-// The states an exhaustive search has been in, by hash, with the budgets it had left there: a state reached again with no
-// more left than before has nothing new below it. Two states that share a 64-bit hash would hide one another: at the ten
-// million states of a long run the odds of one such pair are about 1 in 400,000.
+// The states an exhaustive search has been in, by hash, with the budgets it had left there: a state reached
+// again with no more left than before has nothing new below it. Two states that share a 64-bit hash would
+// hide one another: at the ten million states of a long run the odds of one such pair are about 1 in 400,000.
 
 #include <cstdint>
 #include <vector>
@@ -22,7 +22,8 @@ class StateTable {
 
   std::size_t size() const { return size_; }
 
-  // True if the state was there with at least these budgets. Otherwise it is there from now on, unless the table is full.
+  // True if the state was there with at least these budgets. Otherwise it is there from now on, unless the
+  // table is full.
   bool seen_or_add(std::uint64_t key, BudgetsLeft left) {
     if (key == 0) key = 1;
     const std::size_t mask = slots_.size() - 1;

@@ -1,20 +1,22 @@
 #pragma once
 // One execution: simulated threads, the memory they share, and the scheduler between them.
 //
-// Memory model. Every thread has a store buffer. A store is either visible at once or, by choice, held back (that costs
-// one of Bounds::delays) and made visible at a later step by another choice. Held stores become visible in program order
-// if they are to one location, if the later one is a release or seq_cst store, or if a release fence lies between them;
-// otherwise in any order (PSO with release stores, so weaker than x86). A load sees the newest store of its own thread
-// that is still held, else memory. A read-modify-write acts on memory in one step: with release semantics everything
-// before it becomes visible first, without them only the stores to its own location. One that fails is a load.
-// A seq_cst load waits for the thread's seq_cst stores, a seq_cst fence for all of them. With Bounds::stale, loads may
-// also return what memory held earlier, as far back as coherence and the thread's last acquire allow: that is how a
-// missing acquire shows. Not modelled: a load that takes a value not stored yet (out-of-thin-air, load buffering),
-// spurious failures of compare_exchange_weak, mixed-size access.
+// Memory model. Every thread has a store buffer. A store is either visible at once or, by choice, held back
+// (that costs one of Bounds::delays) and made visible at a later step by another choice. Held stores become
+// visible in program order if they are to one location, if the later one is a release or seq_cst store, or if
+// a release fence lies between them; otherwise in any order (PSO with release stores, so weaker than x86). A
+// load sees the newest store of its own thread that is still held, else memory. A read-modify-write acts on
+// memory in one step: with release semantics everything before it becomes visible first, without them only
+// the stores to its own location. One that fails is a load. A seq_cst load waits for the thread's seq_cst
+// stores, a seq_cst fence for all of them. With Bounds::stale, loads may also return what memory held
+// earlier, as far back as coherence and the thread's last acquire allow: that is how a missing acquire shows.
+// Not modelled: a load that takes a value not stored yet (out-of-thin-air, load buffering), spurious failures
+// of compare_exchange_weak, mixed-size access.
 //
-// Crash. A crashed thread never runs again; its held stores still become visible at arbitrary later times. Others learn
-// of the death through dead(), which by default answers yes only after the buffer has drained: the kernel releases a
-// dead process's locks on the processor that ran it, after its stores. Bounds::early_news drops that guarantee.
+// Crash. A crashed thread never runs again; its held stores still become visible at arbitrary later times.
+// Others learn of the death through dead(), which by default answers yes only after the buffer has drained:
+// the kernel releases a dead process's locks on the processor that ran it, after its stores.
+// Bounds::early_news drops that guarantee.
 
 #include <array>
 #include <cstdint>
@@ -37,7 +39,7 @@ struct Bounds {
   unsigned delays = 0;       // stores held back, and deaths that become known late
   unsigned stale = 0;        // loads that return an older value
   unsigned crashes = 0;
-  unsigned stops = 0;  // SIGSTOP: not scheduled until nothing else can run
+  unsigned stops = 0;             // SIGSTOP: not scheduled until nothing else can run
   std::uint32_t may_crash = ~0u;  // bit per thread
   std::uint32_t may_stop = ~0u;
   bool early_news = false;
@@ -59,7 +61,8 @@ struct Cell {
   };
   std::array<Past, 4> past{};  // ring, newest at (pasts - 1) % 4; kept only with Bounds::stale
   std::uint32_t pasts = 0;
-  std::array<std::uint32_t, threads_max> seen{};  // coherence: no thread reads what is older than what it read before
+  std::array<std::uint32_t, threads_max>
+      seen{};  // coherence: no thread reads what is older than what it read before
 };
 
 enum class Ending : std::uint8_t { completed, failed, pruned, too_long };
@@ -74,9 +77,11 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  // Forgets the execution before. The scenario, whose atoms register themselves, is made between begin and run.
+  // Forgets the execution before. The scenario, whose atoms register themselves, is made between begin and
+  // run.
   void begin(bool recording);
-  // Runs the threads of `scenario` to the end of one execution. `seen` may be null: no state is compared then.
+  // Runs the threads of `scenario` to the end of one execution. `seen` may be null: no state is compared
+  // then.
   Ending run(Scenario& scenario, Chooser& chooser, StateTable* seen);
 
   const std::string& failure() const { return failure_; }
@@ -127,12 +132,12 @@ class World {
     Cell* next_cell = nullptr;
     unsigned next_subject = 0;  // ask: about whom
     bool stopped = false;
-    bool fresh = true;           // the next operation opens a new round of looking
-    bool death_known = false;    // dead() has said so to someone
+    bool fresh = true;         // the next operation opens a new round of looking
+    bool death_known = false;  // dead() has said so to someone
     std::uint8_t epoch = 0;
     std::uint8_t held_count = 0;
     std::array<Held, held_max> held{};
-    std::uint64_t history = 0;   // of everything the thread has observed: it stands for its local state
+    std::uint64_t history = 0;  // of everything the thread has observed: it stands for its local state
     std::uint32_t floor = 0, fence_floor = 0;  // stale loads: nothing overwritten before this time
   };
   struct Thread : ThreadState {
@@ -192,7 +197,8 @@ class World {
   unsigned running_ = nobody;  // whose stack this is
   unsigned last_ = nobody;     // who took the last step
   std::uint32_t news_ = 0;     // threads that have not looked since another one changed memory
-  std::uint32_t not_next_ = 0; // threads whose store was just flushed: another has to step before the next of theirs
+  std::uint32_t not_next_ =
+      0;  // threads whose store was just flushed: another has to step before the next of theirs
   unsigned steps_ = 0;
   std::uint32_t clock_ = 0;
   std::uint32_t cell_count_ = 0;

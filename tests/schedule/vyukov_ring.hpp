@@ -1,6 +1,6 @@
 #pragma once
-// D. Vyukov's bounded MPMC queue over simulated atomics: correct, and wedged for ever by one dead producer. The explorer
-// must find both.
+// D. Vyukov's bounded MPMC queue over simulated atomics: correct, and wedged for ever by one dead producer.
+// The explorer must find both.
 
 #include <array>
 #include <cstdint>
@@ -27,7 +27,8 @@ class VyukovRing {
       Cell& cell = cells_[position % capacity];
       const std::uint64_t sequence = cell.sequence.load(std::memory_order_acquire);
       if (sequence < position) return false;  // full
-      if (sequence == position && tail_.compare_exchange_weak(position, position + 1, std::memory_order_relaxed)) {
+      if (sequence == position &&
+          tail_.compare_exchange_weak(position, position + 1, std::memory_order_relaxed)) {
         cell.value.store(value, std::memory_order_relaxed);
         cell.sequence.store(position + 1, publish_);
         return true;
@@ -42,7 +43,8 @@ class VyukovRing {
       Cell& cell = cells_[position % capacity];
       const std::uint64_t sequence = cell.sequence.load(std::memory_order_acquire);
       if (sequence < position + 1) return false;  // empty
-      if (sequence == position + 1 && head_.compare_exchange_weak(position, position + 1, std::memory_order_relaxed)) {
+      if (sequence == position + 1 &&
+          head_.compare_exchange_weak(position, position + 1, std::memory_order_relaxed)) {
         value = cell.value.load(std::memory_order_relaxed);
         cell.sequence.store(position + capacity, std::memory_order_release);
         return true;
