@@ -124,7 +124,7 @@ std::vector<PeekedMessage> Queue<void>::peek(std::size_t max) const {
     message.payload.assign(data.begin(), data.end());
     // Somebody may have taken, released and overwritten it while we copied; a block may have moved on with a
     // forward.
-    std::atomic_thread_fence(std::memory_order_acquire);
+    base::fence(std::memory_order_acquire);
     const bool same_slot = slot.word.load(std::memory_order_relaxed) == queue.ring.ready_word(position);
     const bool same_block =
         !(length & layout::kLengthInBlock) ||
