@@ -26,8 +26,7 @@ void expect_found(const sim::Report& report, const std::string& message) {
   std::cout << report.name << ": " << report.message << " (after " << report.executions << " executions)\n";
 }
 
-// --- locks
-// ----------------------------------------------------------------------------------------------------------
+// --- locks --------------------------------------------------------------------------------------------
 
 enum class Lock { exchange, test_then_set, relaxed_release };
 
@@ -128,8 +127,21 @@ TEST(Classics, AStoppedThreadIsContinuedOnlyWhenNothingElseCanRun) {
   expect_found(sim::explore<StoppedHolder>({.name = "stopped", .bounds = {.stops = 1}}), "had to wait");
 }
 
-// --- queues
-// ---------------------------------------------------------------------------------------------------------
+struct Transient : sim::Scenario {
+  sim::Atom<int> x{0, "x"}, y{0, "y"};
+  unsigned threads() const override { return 2; }
+  void run(unsigned thread) override {
+    auto& mine = thread == 0 ? x : y;
+    mine.store(1);
+    mine.store(0);
+  }
+  void observe() override { sim::require(x.peek() + y.peek() < 2, "both at once"); }
+};
+TEST(Classics, AnInvariantIsLookedAtAfterEveryStep) {
+  expect_found(sim::explore<Transient>({.name = "transient"}), "both at once");
+}
+
+// --- queues -------------------------------------------------------------------------------------------
 
 struct Queue : sim::Scenario {
   Queue(unsigned producers_, unsigned consumers_, unsigned messages_,

@@ -120,8 +120,7 @@ TEST(MpmcRing, AReaperKilledInASweepLeavesTheRestToOthers) {
                {.parts = {consumer, producer, reaper}, .messages = 2, .start = wrap});
 }
 
-// --- larger casts
-// -----------------------------------------------------------------------------------------------------
+// --- larger casts -------------------------------------------------------------------------------------
 
 struct Walk {
   const char* name;

@@ -36,8 +36,7 @@ std::string describe(const std::vector<std::string>& registers, const std::array
   return text;
 }
 
-// --- every step of the model, one recursion each
-// -------------------------------------------------------------------
+// --- every step of the model, one recursion each ------------------------------------------------------
 
 struct HeldStore {
   unsigned location, value, epoch;
@@ -153,8 +152,7 @@ class Enumerator {
   std::set<std::string> seen_;
 };
 
-// --- the same program under the explorer
-// ---------------------------------------------------------------------------
+// --- the same program under the explorer --------------------------------------------------------------
 
 struct UnderTest : sim::Scenario {
   UnderTest(const Program* program_, Outcomes* outcomes_) : program(*program_), outcomes(*outcomes_) {}

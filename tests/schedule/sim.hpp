@@ -27,6 +27,7 @@
 #include <iosfwd>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "sim_world.hpp"
@@ -88,8 +89,7 @@ Report explore(const Options& options, const Args&... args) {
 // Bounds of long runs: SHMQ_LONG=1 in the environment gives `long_run`, else `slice`.
 bool long_run();
 
-// --- for the threads of a scenario
-// ----------------------------------------------------------------------------------
+// --- for the threads of a scenario --------------------------------------------------------------------
 
 // Waits until another thread's store (or death, or end) has become visible since this thread last began to
 // look.
@@ -106,11 +106,10 @@ inline unsigned choose(unsigned options) { return World::current().choose(option
 inline void local_state(std::uint64_t hash) { World::current().local_state(hash); }
 inline void membarrier() { World::current().barrier_everywhere(); }
 void require(bool holds, const char* message);
-inline void fail(std::string message) { World::current().fail(std::move(message)); }
+inline void fail(std::string_view message) { World::current().fail(message); }
 void note(const std::string& text);
 
-// --- the atomic
-// ---------------------------------------------------------------------------------------------------
+// --- the atomic ---------------------------------------------------------------------------------------
 
 constexpr Order to_order(std::memory_order order) {
   switch (order) {

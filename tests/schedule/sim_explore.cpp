@@ -116,8 +116,7 @@ std::ostream& operator<<(std::ostream& out, const Report& report) {
   return out << '\n';
 }
 
-// --- traces
-// -------------------------------------------------------------------------------------------------------
+// --- traces -------------------------------------------------------------------------------------------
 
 std::string Scenario::show(const char* /*label*/, std::uint64_t value) const {
   std::ostringstream text;

@@ -116,7 +116,8 @@ void World::settle_or_wedge() {
     if (threads_[i].status != Status::paused && threads_[i].status != Status::futex) continue;
     stuck += (stuck.empty() ? "" : ", ") + scenario_->name(i);
   }
-  if (!stuck.empty()) fail("wedge: nothing can run, and these still wait: " + stuck);
+  // Not fail(): it would leave this frame, and its string, for good.
+  if (!stuck.empty()) set_failure("wedge: nothing can run, and these still wait: " + stuck);
 }
 
 void World::list_options() {

@@ -166,13 +166,16 @@ void World::local_state(std::uint64_t hash) {
   if (on_fiber()) threads_[running_].history = mix(0, hash);
 }
 
-void World::fail(std::string message) {
-  if (ending_ == Ending::completed) {
-    ending_ = Ending::failed;
-    failure_ = std::move(message);
-    if (recording_) trace_ += "FAILED: " + failure_ + '\n';
-  }
+void World::fail(std::string_view message) {
+  set_failure(message);
   if (on_fiber()) finish(ending_);
+}
+
+void World::set_failure(std::string_view message) {
+  if (ending_ != Ending::completed) return;
+  ending_ = Ending::failed;
+  failure_ = message;
+  if (recording_) trace_ += "FAILED: " + failure_ + '\n';
 }
 
 }  // namespace sim

@@ -21,6 +21,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim_choice.hpp"
@@ -108,7 +109,7 @@ class World {
   unsigned choose(unsigned options);
   void local_state(std::uint64_t hash);
   void note(std::string text);  // into the trace
-  void fail(std::string message);
+  void fail(std::string_view message);
   bool recording() const { return recording_; }
   bool crashed(unsigned thread) const { return threads_[thread].status == Status::crashed; }
   bool waited_for_stopped() const { return waited_for_stopped_; }
@@ -160,6 +161,7 @@ class World {
   bool flush_wanted(unsigned thread, const Held& held) const;
   void step(unsigned thread);
   void settle_or_wedge();
+  void set_failure(std::string_view message);
   void finish(Ending ending);
   std::uint64_t state_key() const;
   unsigned choose_value(unsigned options);
