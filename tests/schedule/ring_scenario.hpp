@@ -60,7 +60,7 @@ class RingScenario : public sim::Scenario {
   bool attach_as_newcomer(Owner& me);
   Look look(Consumer& consumer);
   bool over() const;
-  void use(Consumer& consumer, std::uint64_t position, std::uint64_t held);
+  void use(Consumer& consumer, std::uint64_t position, std::uint64_t held, std::uint64_t rest);
   bool all_ended(Part a, Part b) const;
   bool housekeeping(unsigned row, std::uint64_t caller);
   void repair(std::uint32_t dead, std::uint64_t caller);

@@ -64,7 +64,7 @@ void RingScenario<Memory>::produce(Owner me, unsigned thread) {
     for (unsigned i = 0; i < grant.count; ++i, ++sent) {
       const std::uint64_t position = layout::position_add(grant.position, i);
       const std::uint64_t index = ring_.index_of(position);
-      sim::local_state(remembers(2, sent, sim::mix(grant.position, grant.count - i)));
+      sim::local_state(remembers(2, sent, sim::mix(position, grant.count - i)));
       words_.payload[index].store(message(sent), std::memory_order_relaxed);
       sim::require(words_.slots[index].peek() == ring_.free_word(position), "a claim taken from the living");
       if (cast_.aborts && sent == 0) {
@@ -89,7 +89,7 @@ auto RingScenario<Memory>::look(Consumer& consumer) -> Look {
       if (again.status == RingStatus::ok) {
         const std::uint64_t word = words_.slots[ring_.index_of(again.position)].peek();
         books_.deliver(again.position, word);
-        use(consumer, again.position, word);
+        use(consumer, again.position, word, 0);
         return Look::took;
       }
       consumer.seen = cast_.mutation == Mutation::seen_after_scan ? ring_.redelivery_sequence() : sequence;
@@ -103,13 +103,13 @@ auto RingScenario<Memory>::look(Consumer& consumer) -> Look {
       bool message = false;
       for (unsigned i = 0; i < grant.count; ++i) {
         const std::uint64_t position = layout::position_add(grant.position, i);
-        sim::local_state(
-            remembers(4, sim::mix(consumer.seen, grant.position), (grant.count - i) * 2 + message));
+        const std::uint64_t rest = (grant.count - i) * 2 + message;
+        sim::local_state(remembers(4, sim::mix(consumer.seen, position), rest));
         const std::uint64_t word =
             ring_.memory().slot(ring_.index_of(position)).load(std::memory_order_relaxed);
         if (word == ring_.ready_word(position)) {
           message = true;
-          use(consumer, position, word);
+          use(consumer, position, word, rest);
         } else {
           ring_.release(position);
         }
@@ -135,10 +135,12 @@ bool RingScenario<Memory>::over() const {
   return (tail & layout::kRingClosed) != 0 && layout::ring_position(head) == layout::ring_position(tail);
 }
 
+// `rest` is what the caller remembers of the rest of its batch.
 template <class Memory>
-void RingScenario<Memory>::use(Consumer& consumer, std::uint64_t position, std::uint64_t held) {
+void RingScenario<Memory>::use(Consumer& consumer, std::uint64_t position, std::uint64_t held,
+                               std::uint64_t rest) {
   const std::uint64_t index = ring_.index_of(position);
-  sim::local_state(remembers(5, sim::mix(consumer.seen, position), held));
+  sim::local_state(remembers(5, sim::mix(consumer.seen, position), sim::mix(held, rest)));
   books_.read(position, words_.payload[index].load(std::memory_order_relaxed));
   sim::require(words_.slots[index].peek() == held, "a message taken from the living");
   books_.read(position, words_.payload[index].peek());
