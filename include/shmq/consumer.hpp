@@ -48,8 +48,8 @@ struct Taken {
 };
 /// `limit` null: does not wait.
 Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* limit);
-void release_block(ConsumerEndpoint& consumer, std::uint64_t position);
-void give_message_back(ConsumerEndpoint& consumer, std::uint64_t position);
+void release_block(Endpoint& consumer, std::uint64_t position);
+void requeue_message(ConsumerEndpoint& consumer, std::uint64_t position);
 void stamp_take(ConsumerEndpoint& consumer);
 std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::uint64_t position,
                                          std::uint32_t bytes);
@@ -71,12 +71,12 @@ class [[nodiscard]] Message {
         outcome_(other.outcome_) {}
   Message& operator=(Message&& other) noexcept {
     if (this != &other) {
-      give_back();
+      requeue();
       new (this) Message(std::move(other));
     }
     return *this;
   }
-  ~Message() { give_back(); }
+  ~Message() { requeue(); }
 
   /// True while there is a message to read: after a successful receive, until release() or forward().
   explicit operator bool() const { return consumer_ != nullptr; }
@@ -101,7 +101,7 @@ class [[nodiscard]] Message {
   /// Consumed: never delivered again.
   void release();
   /// Delivered again, marked, to whoever comes first; the same as dropping it.
-  void give_back();
+  void requeue();
   /// Publishes this message to another queue, under the same id, and then releases it here. A payload in a
   /// block is handed over without a copy within a segment. A kill in between never loses it; where it may
   /// come twice, the second one is marked. On any outcome but ok the message is still held. Outcomes: those
@@ -137,12 +137,12 @@ class [[nodiscard]] MessageBatch {
         outcome_(other.outcome_) {}
   MessageBatch& operator=(MessageBatch&& other) noexcept {
     if (this != &other) {
-      give_back();
+      requeue();
       new (this) MessageBatch(std::move(other));
     }
     return *this;
   }
-  ~MessageBatch() { give_back(); }
+  ~MessageBatch() { requeue(); }
 
   explicit operator bool() const { return consumer_ != nullptr; }
   Outcome outcome() const { return outcome_; }
@@ -155,7 +155,7 @@ class [[nodiscard]] MessageBatch {
   template <class Read>
   void for_each(Read&& read) const;
   void release();
-  void give_back();
+  void requeue();
 
  private:
   friend class Consumer<void>;
@@ -218,7 +218,7 @@ class [[nodiscard]] TypedMessage {
   bool redelivered() const { return message_.redelivered(); }
   std::uint32_t deliveries() const { return message_.deliveries(); }
   void release() { message_.release(); }
-  void give_back() { message_.give_back(); }
+  void requeue() { message_.requeue(); }
   /// The same message, for calls on bytes.
   Message& bytes() { return message_; }
 

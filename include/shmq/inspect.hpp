@@ -121,6 +121,7 @@ struct QueueSnapshot {
   std::uint64_t redelivered = 0;  // messages that went back to be delivered again
   std::uint64_t tombs = 0;        // claims that ended without a message: aborted, or their producer died
   std::uint64_t purged = 0;
+  std::uint64_t dropped = 0;      // messages that a producer took away to make room (OnFull::drop_oldest)
   std::uint64_t full_waits = 0;   // how often a producer had to wait for room
   std::uint64_t empty_waits = 0;  // how often a consumer had to wait for a message
   bool consumers_sleep = false;   // somebody sleeps until there is a message (may stay set after a kill)

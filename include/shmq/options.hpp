@@ -47,7 +47,21 @@ struct AttachOptions {
 enum class OnFull : std::uint32_t {
   block = 0,   // claim() waits for room, as long as its limit allows
   reject = 1,  // claim() returns Outcome::full at once
+  /// claim() takes the oldest message away, where no consumer has had it yet; where one holds it, or gave it back,
+  /// or its producer is still writing it, claim() returns Outcome::full at once. It never waits.
+  drop_oldest = 2,
 };
+[[nodiscard]] constexpr const char* to_string(OnFull on_full) {
+  switch (on_full) {
+    case OnFull::block:
+      return "block";
+    case OnFull::reject:
+      return "reject";
+    case OnFull::drop_oldest:
+      return "drop_oldest";
+  }
+  return "unknown";
+}
 
 /// How a handle waits.
 enum class Wait : std::uint8_t {

@@ -9,13 +9,13 @@ namespace shmq {
 
 enum class Outcome : std::uint8_t {
   ok,
-  full,       // every slot is claimed or held (try_ calls, and queues declared with OnFull::reject)
+  full,       // every slot is claimed or held (try_ calls; queues declared reject or drop_oldest)
   empty,      // nothing to receive just now (try_ calls)
   timeout,    // the limit passed first
   stopped,    // the stop token was triggered
   closed,     // claim: the queue takes no more. receive: closed, and every message was released
   removed,    // the queue or its segment was removed
-  no_block,   // the payload needs a block, and none of its size is free just now (try_ calls, OnFull::reject)
+  no_block,   // the payload needs a block, and none of its size is free just now (try_ calls; reject, drop_oldest)
   too_large,  // the payload fits neither a slot nor the largest block of the segment
   detached,   // this handle was inherited through fork(): attach again in the child
   corrupt,    // shared bytes failed a check; nothing was touched

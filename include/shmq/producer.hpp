@@ -170,9 +170,11 @@ class Producer<void> {
   Producer(Producer&&) noexcept = default;
   Producer& operator=(Producer&&) noexcept = default;
 
-  /// Claims room for a payload of `bytes`. Where the queue is full: waits as long as `limit` allows, or,
-  /// declared with OnFull::reject, returns `full` at once. A payload larger than max_inline() is put in a
-  /// block of the segment. Outcomes: ok, full, timeout, stopped, closed, removed, no_block, too_large,
+  /// Claims room for a payload of `bytes`. Where the queue is full: waits as long as `limit` allows; declared
+  /// with OnFull::reject, returns `full` at once; declared with OnFull::drop_oldest, takes the oldest message away, or
+  /// returns `full` at once where that one is no longer, or not yet, to be had. A payload larger than max_inline() is
+  /// put in a block of the segment; where none is free, `limit` and on_full hold as well, but dropping stops once the
+  /// queue is not full any more (`no_block`). Outcomes: ok, full, timeout, stopped, closed, removed, no_block, too_large,
   /// detached, corrupt.
   Claim<void> claim(std::size_t bytes, const Limit& limit = {});
   /// Never waits.

@@ -81,6 +81,7 @@ class QueueReader {
     seen_.redelivered = header_.redelivered.load(std::memory_order_relaxed);
     seen_.tombs = header_.tombs.load(std::memory_order_relaxed);
     seen_.purged = header_.purged.load(std::memory_order_relaxed);
+    seen_.dropped = header_.dropped.load(std::memory_order_relaxed);
     for (std::uint32_t row = 0; row < source_.view.geometry().rows; ++row) {
       seen_.full_waits += users_[row].full_waits.load(std::memory_order_relaxed);
       seen_.empty_waits += users_[row].empty_waits.load(std::memory_order_relaxed);

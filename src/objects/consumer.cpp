@@ -63,7 +63,7 @@ Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* l
   return taken;
 }
 
-void release_block(ConsumerEndpoint& consumer, std::uint64_t position) {
+void release_block(Endpoint& consumer, std::uint64_t position) {
   const SegmentView& view = consumer.queue->attachment->view();
   const std::uint64_t reference = consumer.queue->reference(position);
   const bool sound = begin_release(view, consumer.me, reference);
@@ -71,7 +71,7 @@ void release_block(ConsumerEndpoint& consumer, std::uint64_t position) {
   if (sound) finish_release(view, reference, consumer.hints);
 }
 
-void give_message_back(ConsumerEndpoint& consumer, std::uint64_t position) {
+void requeue_message(ConsumerEndpoint& consumer, std::uint64_t position) {
   QueueHandle& queue = *consumer.queue;
   consumer.ring.redeliver(position);
   queue.header->redelivered.fetch_add(1, std::memory_order_relaxed);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "core/blocks.hpp"
+#include "objects/drop_oldest.hpp"
 #include "objects/waiter.hpp"
 
 namespace shmq {
@@ -37,6 +38,7 @@ Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, c
   outcome = first;
   if (first != Outcome::full) return {};
   QueueHandle& queue = *producer.queue;
+  if (queue.on_full == OnFull::drop_oldest) return claim_by_dropping(producer, max, outcome);
   Grant grant;
   const auto attempt = [&](bool) {
     grant = producer.ring.try_claim(producer.me, max);
@@ -75,7 +77,12 @@ std::optional<TakenBlock> block_for(ProducerEndpoint& producer, std::uint64_t by
     taken = take_block(view, producer.me, bytes, producer.hints);
     return taken ? Outcome::ok : Outcome::no_block;
   };
-  if (limit == nullptr || queue.on_full == OnFull::reject) {
+  if (queue.on_full == OnFull::drop_oldest) {
+    // What the claim would drop anyway may have the block that is missing.
+    while (!taken && drop_oldest(producer) == RingStatus::ok) outcome = attempt(true);
+    if (taken) return taken;
+  }
+  if (limit == nullptr || queue.on_full != OnFull::block) {
     objects::housekeeping_of_a_try(*queue.attachment);
     outcome = attempt(true);
     return taken;

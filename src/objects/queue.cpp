@@ -76,7 +76,7 @@ std::uint64_t Queue<void>::purge() {
           layout::position_add(grant.position, static_cast<std::uint64_t>(__builtin_ctzll(rest)));
       // Other consumers may have moved head past `end` meanwhile: what is newer goes back, to be delivered.
       if (newer(position)) {
-        core::give_message_back(endpoint, position);
+        core::requeue_message(endpoint, position);
         continue;
       }
       endpoint.release(position);
@@ -88,7 +88,7 @@ std::uint64_t Queue<void>::purge() {
     const core::Grant again = endpoint.ring.try_take_redelivered(endpoint.me);
     if (again.status != core::RingStatus::ok) break;
     if (newer(again.position)) {
-      core::give_message_back(endpoint, again.position);
+      core::requeue_message(endpoint, again.position);
       break;
     }
     endpoint.release(again.position);

@@ -108,8 +108,7 @@ std::string difference(const QueueShape& is, const QueueShape& asked) {
   differs("capacity", number(std::uint64_t{1} << is.capacity_log2),
           number(std::uint64_t{1} << asked.capacity_log2));
   differs("slot size", number(is.slot_bytes) + " B", number(asked.slot_bytes) + " B");
-  differs("on_full", is.on_full == OnFull::block ? "block" : "reject",
-          asked.on_full == OnFull::block ? "block" : "reject");
+  differs("on_full", to_string(is.on_full), to_string(asked.on_full));
   differs("metadata", is.flags & layout::kQueueMetadata ? "kept" : "not kept",
           asked.flags & layout::kQueueMetadata ? "kept" : "not kept");
   if (is.element_bytes != 0 && asked.element_bytes != 0)
@@ -200,6 +199,9 @@ Result<QueueShape> shape_of(const QueueOptions& options, std::uint32_t element_b
                                  static_cast<unsigned>(std::bit_width(std::bit_ceil(options.capacity)) - 1));
   shape.flags = options.metadata ? layout::kQueueMetadata : 0;
   shape.on_full = options.on_full;
+  if (options.on_full > OnFull::drop_oldest)
+    return refuse("on_full is " + number(static_cast<std::uint32_t>(options.on_full)) +
+                  "; it must be OnFull::block, reject or drop_oldest");
   shape.element_bytes = element_bytes;
   shape.slot_bytes =
       options.slot_bytes != 0 ? options.slot_bytes : default_slot_bytes(shape.flags, element_bytes);
@@ -240,7 +242,7 @@ bool ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core
     return false;
   if ((shape.flags & ~layout::kQueueMetadata) != 0 || (shape.flags != 0 && shape.slot_bytes < 128))
     return false;
-  if (shape.on_full != OnFull::block && shape.on_full != OnFull::reject) return false;
+  if (h.on_full > static_cast<std::uint32_t>(OnFull::drop_oldest)) return false;
   const QueuePlaces places = places_of(shape, view.geometry().rows);
   if (places.size_bytes > space.size_bytes || h.rows != view.geometry().rows ||
       h.slots_offset != places.slots || h.producer_trail_offset != places.producer_trail ||

@@ -11,6 +11,13 @@ says "shmq: send $seg/q: the queue is full; 16 messages were sent; line 17 is th
 "$shmq" recv "$seg/q" --idle 0 >"$work/out"
 seq 1 16 | cmp - "$work/out" || fail "other lines were sent"
 
+begin "a full queue that drops its oldest keeps the newest"
+new_queue --slot 64 --capacity 16 --on-full drop_oldest
+expect 0 "$shmq" send "$seg/q" < <(seq 1 100)
+"$shmq" ls "$seg" --long | grep -q "drop_oldest" || fail "ls --long does not say so"
+"$shmq" recv "$seg/q" --idle 0 >"$work/out"
+seq 85 100 | cmp - "$work/out" || fail "other lines were kept"
+
 begin "--timeout ends a wait for room"
 new_queue --slot 64 --capacity 16
 expect 5 "$shmq" send "$seg/q" --timeout 0.05 < <(seq 1 100)

@@ -95,7 +95,7 @@ TEST(RemovedQueue, IsHeardByEverybodyWhoWaitsAndItsNameIsFreeAtOnce) {
   for (auto& waiter : waiters.children) EXPECT_EQ(waiter->result(), "");
   EXPECT_EQ(scene.full.consumer().try_receive().outcome(), Outcome::removed);
   EXPECT_EQ(text_of(held), "held");
-  held.give_back();
+  held.requeue();
   EXPECT_EQ(text_of(scene.segment.open_queue("full").value().consumer().receive()), "new");
   EXPECT_EQ(scene.segment.remove_queue("none").error().code(), ErrorCode::not_found);
 }

@@ -26,7 +26,7 @@ Deed let_go(void (*how)(Party&), std::size_t bytes = inline_bytes) {
 }
 
 void release(Party& p) { p.messages[0].release(); }
-void give_back(Party& p) { p.messages[0].give_back(); }
+void requeue(Party& p) { p.messages[0].requeue(); }
 
 Deed releasing(Deed deed) {
   deed.rules = [](Ledger& ledger, Fate) { ledger.seen(1), ledger.may(1); };
@@ -36,7 +36,7 @@ Deed releasing(Deed deed) {
 void make_redelivered(Crew& crew) {
   crew.send("a", 1, 2);
   crew.receiver.ask("hold a 1");
-  crew.receiver.ask("giveback");
+  crew.receiver.ask("requeue");
   crew.ledger.seen(1);
 }
 
@@ -132,36 +132,36 @@ TEST(Release, is_heard_of_by_a_producer_that_sleeps_on_the_full_queue) {
   killed_and_stopped("release_wake", deed);
 }
 
-TEST(GiveBack, of_a_message_delivers_it_again) { killed_and_stopped("give_back", let_go(give_back)); }
+TEST(Requeue, of_a_message_delivers_it_again) { killed_and_stopped("requeue", let_go(requeue)); }
 
-TEST(GiveBack, of_a_message_can_be_stopped_at_any_instruction) {
-  at_every_instruction("give_back", let_go(give_back));
+TEST(Requeue, of_a_message_can_be_stopped_at_any_instruction) {
+  at_every_instruction("requeue", let_go(requeue));
 }
 
-TEST(GiveBack, of_a_block_delivers_it_again) {
-  killed_and_stopped("give_back_block", let_go(give_back, block_bytes));
+TEST(Requeue, of_a_block_delivers_it_again) {
+  killed_and_stopped("requeue_block", let_go(requeue, block_bytes));
 }
 
-TEST(GiveBack, of_a_batch_delivers_each_again) {
-  killed_and_stopped("give_back_batch",
+TEST(Requeue, of_a_batch_delivers_each_again) {
+  killed_and_stopped("requeue_batch",
                      {.setting = [](Crew& crew) { crew.send("a", 1, 3); },
                       .before = [](Party& p) { p.batches.push_back(p.from("a").try_receive_batch(3)); },
-                      .act = [](Party& p) { p.batches[0].give_back(); },
+                      .act = [](Party& p) { p.batches[0].requeue(); },
                       .rules =
                           [](Ledger& ledger, Fate) {
                             for (const std::uint64_t value : {1, 2, 3}) ledger.seen(value);
                           }});
 }
 
-TEST(GiveBack, to_a_closed_queue_is_heard_of_by_who_waits_for_its_end) {
+TEST(Requeue, to_a_closed_queue_is_heard_of_by_who_waits_for_its_end) {
   // The receiver has taken the rest and sleeps until the last message is released, or comes back.
-  Deed deed = let_go(give_back);
+  Deed deed = let_go(requeue);
   deed.setting = [](Crew& crew) { crew.send("a", 1, 2); };
   deed.before = [](Party& p) {
     receive_one(p);
     p.queue("a").close();
   };
-  killed_and_stopped("give_back_closed", deed);
+  killed_and_stopped("requeue_closed", deed);
 }
 
 TEST(Purge, takes_each_message_or_leaves_it) {

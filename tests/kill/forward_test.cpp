@@ -30,7 +30,7 @@ void make_redelivered(Crew& crew, std::size_t bytes) {
   crew.send("a", 1, 2, bytes);
   crew.send("b", 20, 1);
   crew.receiver.ask("hold a 1");
-  crew.receiver.ask("giveback");
+  crew.receiver.ask("requeue");
   crew.ledger.seen(1);  // so it is marked wherever it comes out
 }
 

@@ -39,7 +39,8 @@ void await_sleep(const Process& process) {
 }
 
 std::string Crew::send(const std::string& queue, std::uint64_t first, std::uint64_t count, std::size_t bytes) {
-  const std::string sent = sender.ask("send " + queue + " " + std::to_string(first) + " " + std::to_string(count) +
+  const std::string verb = paced && queue == "a" ? "pacedsend " : "send ";
+  const std::string sent = sender.ask(verb + queue + " " + std::to_string(first) + " " + std::to_string(count) +
                                       " " + std::to_string(bytes));
   ledger.must(first, std::stoull(sent));
   return sent;
@@ -67,19 +68,17 @@ shmq::SegmentOptions segment_options(std::uint32_t participants_max) {
   return options;
 }
 
-void create_segment(const std::string& name, std::uint64_t start, std::uint32_t participants_max, bool metadata) {
+void create_segment(const std::string& name, std::uint64_t start, std::uint32_t participants_max,
+                    const shmq::QueueOptions& a) {
   const auto attachment = expect(shmq::core::Attachment::create(name, segment_options(participants_max), {}));
-  shmq::QueueOptions options = queue_options();
-  options.metadata = metadata;
-  if (metadata) options.slot_bytes = 128;
-  const auto shape = expect(shmq::objects::shape_of(options, 0));
-  expect(shmq::objects::declare_queue(attachment, "a", shape, start));
   expect(shmq::objects::declare_queue(attachment, "b", expect(shmq::objects::shape_of(queue_options(), 0))));
+  expect(shmq::objects::declare_queue(attachment, "a", expect(shmq::objects::shape_of(a, 0)), start));
 }
 
 void finish(Crew& crew) {
   for (const std::string queue : {"a", "b"}) {
     if (!crew.receiver_waits || queue != "a") crew.receiver.post("drain " + queue);
+    crew.paced = crew.drops;
     if (crew.sender_waits && queue == "a") crew.sender.await();
     const std::uint64_t first = queue == "a" ? 1000 : 2000;
     crew.send(queue, first, 6);            // fewer where the victim closed it
@@ -115,7 +114,7 @@ class Operation : public Scenario {
 
   void setup(World& world) override {
     const std::string name = world.name();
-    world.run("creator", [&] { create_segment(name, deed_.start, 6, deed_.metadata); });
+    world.run("creator", [&] { create_segment(name, deed_.start, 6, deed_.a); });
     const auto party = [name] {
       auto made = std::make_unique<Party>(name);
       made->handle("open a");
@@ -125,6 +124,7 @@ class Operation : public Scenario {
     Process& sender = world.spawn("sender", party);
     Process& receiver = world.spawn("receiver", party);
     crew_.emplace(Crew{world, name, sender, receiver, {}});
+    crew_->drops = deed_.a.on_full == shmq::OnFull::drop_oldest;
     deed_.setting(*crew_);
   }
   ActorFactory victim() override {

@@ -34,6 +34,8 @@ struct Crew {
   bool sender_waits = false;    // it was posted "send a ..." before the deed
   Process* newcomer = nullptr;  // attached while the victim was stopped
   std::size_t others = 0;       // attachments besides sender and receiver
+  bool drops = false;           // "a" drops its oldest message where it is full
+  bool paced = false;           // send to "a" only what it has room for: somebody receives
 
   std::string send(const std::string& queue, std::uint64_t first, std::uint64_t count = 1,
                    std::size_t bytes = inline_bytes);
@@ -51,7 +53,7 @@ struct Deed {
   /// Further checks by survivors after the kill or the completion, before the common ones.
   std::function<void(Crew&, Fate)> after = [](Crew&, Fate) {};
   std::uint64_t start = 0;  // position at which the queue "a" starts
-  bool metadata = false;
+  shmq::QueueOptions a = queue_options();  // how the queue "a" is declared
 };
 
 /// Every point killed.
@@ -71,7 +73,7 @@ Limits scenario_limits();
 
 /// A small segment; "a" starts at the given position.
 void create_segment(const std::string& name, std::uint64_t start = 0, std::uint32_t participants_max = 6,
-                    bool metadata = false);
+                    const shmq::QueueOptions& a = queue_options());
 shmq::SegmentOptions segment_options(std::uint32_t participants_max = 6);
 
 /// Waits until a process sleeps in a futex.

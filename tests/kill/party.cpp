@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <sstream>
+#include <thread>
 
 namespace killtest {
 namespace {
@@ -78,9 +79,23 @@ std::string Party::receipt(const shmq::Message& message) {
   return out.str();
 }
 
-std::string Party::send(const std::string& queue, std::uint64_t first, std::uint64_t count, std::size_t bytes) {
+/// A claim that drops nothing: only once all that was sent is taken. Such a queue never waits, so this does.
+shmq::Claim<> Party::paced_claim(const std::string& name, std::size_t bytes) {
+  const auto give_up = std::chrono::steady_clock::now() + party_patience;
+  for (;;) {
+    const bool late = std::chrono::steady_clock::now() > give_up;
+    if (queue(name).depth() == 0 || queue(name).closed() || late) {
+      shmq::Claim<> room = to(name).try_claim(bytes);
+      if (late || (room.outcome() != shmq::Outcome::full && room.outcome() != shmq::Outcome::no_block)) return room;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+std::string Party::send(const std::string& queue, std::uint64_t first, std::uint64_t count, std::size_t bytes,
+                        bool paced) {
   for (std::uint64_t i = 0; i < count; ++i) {
-    shmq::Claim<> room = to(queue).claim(bytes, party_patience);
+    shmq::Claim<> room = paced ? paced_claim(queue, bytes) : to(queue).claim(bytes, party_patience);
     if (room.outcome() == shmq::Outcome::closed) return std::to_string(i);
     need(room.outcome(), "sending to " + queue);
     fill(room, first + i);
@@ -107,9 +122,10 @@ std::string Party::handle(std::string_view request) {
   std::string verb, queue;
   std::uint64_t first = 0, count = 1, bytes = inline_bytes;
   words >> verb >> queue;
-  if (verb == "send") {
+  if (verb == "send" || verb == "pacedsend") {
     words >> first >> count >> bytes;
-    return send(queue, first, std::max<std::uint64_t>(count, 1), bytes == 0 ? inline_bytes : bytes);
+    return send(queue, first, std::max<std::uint64_t>(count, 1), bytes == 0 ? inline_bytes : bytes,
+                verb == "pacedsend");
   }
   if (verb == "trysend" || verb == "claim") {
     words >> first;
@@ -156,8 +172,8 @@ std::string Party::handle(std::string_view request) {
     for (const shmq::Message& message : messages) receipts += receipt(message);
     return receipts;
   }
-  if (verb == "release" || verb == "giveback") {
-    for (shmq::Message& message : messages) verb == "release" ? message.release() : message.give_back();
+  if (verb == "release" || verb == "requeue") {
+    for (shmq::Message& message : messages) verb == "release" ? message.release() : message.requeue();
     messages.clear();
     return "ok";
   }

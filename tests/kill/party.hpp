@@ -30,12 +30,13 @@ class Party : public Actor {
   Party(const std::string& segment, shmq::Result<shmq::Segment> opened);
 
   /// send Q FIRST [COUNT [BYTES]]   sends COUNT messages, blocking; answers how many before the queue was closed
+  /// pacedsend Q FIRST [COUNT [BYTES]]  the same, each message only once those before it are taken
   /// trysend Q VALUE [BYTES]        answers the outcome
   /// drain Q                        receives and releases until the end of the stream; answers the receipts
   /// recv Q COUNT | tryrecv Q COUNT receives and releases COUNT, or up to COUNT without waiting
   /// hold Q [COUNT]                 receives and keeps
   /// look                           receipts of what is kept, read again
-  /// release | giveback             what was kept
+  /// release | requeue              what was kept
   /// claim Q VALUE [BYTES]          claims and fills, and keeps
   /// publish | abort                what was claimed
   /// close Q | open Q | declare Q | remove Q | shut Q
@@ -81,7 +82,8 @@ class Party : public Actor {
     shmq::Consumer<> consumer;
   };
   End& end(const std::string& name);
-  std::string send(const std::string& queue, std::uint64_t first, std::uint64_t count, std::size_t bytes);
+  shmq::Claim<> paced_claim(const std::string& queue, std::size_t bytes);
+  std::string send(const std::string& queue, std::uint64_t first, std::uint64_t count, std::size_t bytes, bool paced);
   std::string receive_some(const std::string& queue, std::uint64_t count, bool keep);
 
   std::string name_;

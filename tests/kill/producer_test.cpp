@@ -32,6 +32,26 @@ Deed send(std::size_t bytes) {
           .rules = may_have_come};
 }
 
+shmq::QueueOptions dropping() {
+  shmq::QueueOptions options = queue_options();
+  options.on_full = shmq::OnFull::drop_oldest;
+  return options;
+}
+
+// The queue is full of messages 1 to 4, none of which was ever received: the victim takes 1 away and claims its place.
+// Killed in between, it held 1 like a consumer. Past a stopped victim others go on dropping.
+Deed drop(std::size_t bytes) {
+  return {.setting = [bytes](Crew& crew) { crew.send("a", 1, 4, bytes); },
+          .act = [bytes](Party& p) { p.claims.push_back(p.to("a").claim(bytes, party_patience)); },
+          .rules =
+              [](Ledger& ledger, Fate fate) {
+                ledger.may(1), ledger.touched(1);
+                for (std::uint64_t value = 2; fate == Fate::stopped && value <= 4; ++value) ledger.may(value);
+              },
+          .start = near_the_wrap,
+          .a = dropping()};
+}
+
 Deed abort(std::size_t bytes) {
   return {.before = [bytes](Party& p) { p.claims.push_back(p.claim("a", 1, bytes)); },
           .act = [](Party& p) { p.claims[0].abort(); },
@@ -76,6 +96,57 @@ TEST(Claim, that_is_tried_on_a_full_queue_leaves_nothing) {
                                         .act = [](Party& p) { p.claims.push_back(p.to("a").try_claim(8)); }});
 }
 
+TEST(Drop, of_the_oldest_message_takes_that_one_and_no_other) { killed_and_stopped("drop", drop(inline_bytes)); }
+
+TEST(Drop, of_the_oldest_message_can_be_stopped_at_any_instruction) { at_every_instruction("drop", drop(inline_bytes)); }
+
+TEST(Drop, of_a_block_gives_it_to_the_new_message_or_back) { killed_and_stopped("drop_block", drop(block_bytes)); }
+
+TEST(Drop, of_the_oldest_message_notes_the_consumer_before) {
+  Deed deed = drop(inline_bytes);
+  deed.setting = [](Crew& crew) {
+    crew.send("a", 90, 2);
+    crew.ledger.add("a", crew.receiver.ask("recv a 2"));
+    crew.send("a", 1, 4);
+  };
+  killed_and_stopped("drop_note", deed);
+}
+
+TEST(Drop, of_a_tomb_drops_nothing) {
+  Deed deed = drop(inline_bytes);
+  deed.setting = [](Crew& crew) {
+    crew.sender.ask("claim a 90");
+    crew.sender.ask("abort");
+    crew.send("a", 1, 3);
+  };
+  deed.rules = [](Ledger& ledger, Fate fate) {
+    for (std::uint64_t value = 1; fate == Fate::stopped && value <= 3; ++value) ledger.may(value);
+  };
+  killed_and_stopped("drop_tomb", deed);
+}
+
+TEST(Drop, leaves_a_message_that_is_held_or_came_back) {
+  Deed deed = drop(inline_bytes);
+  deed.setting = [](Crew& crew) {
+    crew.send("a", 1, 4);
+    crew.receiver.ask("hold a 1");
+  };
+  deed.rules = [](Ledger&, Fate) {};
+  deed.meanwhile = [](Crew&) {};
+  deed.after = [](Crew& crew, Fate) {
+    crew.receiver.ask("requeue");
+    crew.ledger.seen(1);
+    require(crew.sender.ask("trysend a 70") == "full", "a message that had been received was dropped");
+  };
+  killed_and_stopped("drop_held", deed);
+}
+
+TEST(Drop, of_one_for_a_batch_takes_that_one_and_no_other) {
+  Deed deed = drop(inline_bytes);
+  deed.act = [](Party& p) { p.claim_batches.push_back(p.to("a").claim_batch(3, inline_bytes)); };
+  killed_and_stopped("drop_batch", deed);
+}
+
 TEST(Publish, of_an_inline_message_is_all_or_nothing) { killed_and_stopped("publish", publish(inline_bytes)); }
 
 TEST(Publish, of_an_inline_message_can_be_stopped_at_any_instruction) {
@@ -92,7 +163,8 @@ TEST(Publish, to_a_sleeping_consumer_is_heard_of_though_the_wake_was_never_sent)
 
 TEST(Publish, with_metadata_is_all_or_nothing) {
   Deed deed = send(inline_bytes);
-  deed.metadata = true;
+  deed.a.metadata = true;
+  deed.a.slot_bytes = 128;
   killed("send_metadata", deed);
 }
 

@@ -104,7 +104,7 @@ TEST(Reaper, that_sweeps_a_dead_redelivered_message_may_die_or_stop_at_any_point
                                                  [](Crew& crew) {
                                                    crew.send("a", 1, 2);
                                                    crew.receiver.ask("hold a 1");
-                                                   crew.receiver.ask("giveback");
+                                                   crew.receiver.ask("requeue");
                                                  },
                                                  [](Ledger& ledger) { ledger.seen(1); }));
 }

@@ -85,6 +85,23 @@ TEST(MpmcRing, MessagesGivenBackWithACrash) {
   expect_sound("given back", every_interleaving(1),
                {.parts = {producer, consumer, consumer}, .start = wrap, .gives_back = true});
 }
+TEST(MpmcRing, TheOldestDroppedByProducersWithACrash) {
+  expect_sound("drops", every_interleaving(1),
+               {.parts = {producer, consumer}, .messages = 4, .start = wrap, .drops = true});
+  expect_sound("drops 2", every_interleaving(1),
+               {.parts = {producer, producer, consumer},
+                .messages = 1,
+                .messages_of_first = 2,
+                .start = wrap,
+                .drops = true});
+  expect_sound("drops of tombs and repeats", every_interleaving(1),
+               {.parts = {producer, consumer},
+                .messages = 4,
+                .start = wrap,
+                .aborts = true,
+                .gives_back = true,
+                .drops = true});
+}
 TEST(MpmcRing, AQueueClosedAtAnyTimeWithACrash) {
   expect_sound("closed", every_interleaving(1),
                {.parts = {producer, consumer, closer}, .messages = 2, .start = wrap});
@@ -151,6 +168,15 @@ const Walk walks[] = {
       .aborts = true,
       .gives_back = true},
      2},
+    {"producers_that_drop",
+     {.parts = {consumer, producer, producer, reaper, closer, new_consumer},
+      .messages = 4,
+      .claim_batch = 2,
+      .take_batch = 2,
+      .aborts = true,
+      .gives_back = true,
+      .drops = true},
+     2},
 };
 
 class LargeRing : public testing::TestWithParam<Walk> {};
@@ -191,6 +217,7 @@ const Walk searches[] = {
     {"two_producers_of_two_and_a_consumer", {.parts = {producer, producer, consumer}, .messages = 2}, 2},
     {"a_producer_of_two_and_two_consumers", {.parts = {producer, consumer, consumer}, .messages = 2}, 2},
     {"two_producers_a_consumer_and_a_reaper", {.parts = {producer, producer, consumer, reaper}}, 1},
+    {"two_producers_of_two_that_drop", {.parts = {producer, producer, consumer}, .messages = 2, .drops = true}, 1},
     {"a_new_producer", {.parts = {producer, consumer, reaper, new_producer}}, 2},
     {"a_new_consumer", {.parts = {consumer, producer, reaper, new_consumer}}, 2},
 };

@@ -44,6 +44,12 @@ class Books {
       deliver(position, word);
     }
   }
+  // A producer took the oldest away, as a consumer would: from a full ring, and nobody had it before.
+  void drop(std::uint64_t position, std::uint64_t word, std::uint64_t capacity) {
+    sim::require(offset(position) + capacity == claimed_, "dropped from a ring that was not full");
+    sim::require(at(position).delivered == 0, "dropped a message that was delivered");
+    take(position, word);
+  }
   void deliver(std::uint64_t position, std::uint64_t word) {
     Entry& entry = at(position);
     const std::uint32_t deliveries = shmq::layout::slot_deliveries(word);

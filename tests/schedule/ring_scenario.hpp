@@ -23,6 +23,7 @@ struct Cast {
   std::uint64_t trail_age = 0;  // see Words; 0: one capacity
   bool aborts = false;          // every producer aborts its first claim
   bool gives_back = false;      // a consumer gives each message back once before it releases it
+  bool drops = false;           // a producer that finds the ring full drops the oldest message
   bool stopped_reaper_holds_nobody_up = false;
   Mutation mutation = Mutation::none;
 };
@@ -54,6 +55,7 @@ class RingScenario : public sim::Scenario {
   }
 
   void produce(Owner me, unsigned thread);
+  bool drop_oldest(Owner me, std::uint64_t caller);
   void consume(Owner me);
   void reap_until_the_end(unsigned row);
   void close_at_any_time(unsigned row);

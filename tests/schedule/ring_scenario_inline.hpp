@@ -53,6 +53,7 @@ void RingScenario<Memory>::produce(Owner me, unsigned thread) {
     const Grant grant = ring_.try_claim(me, std::min(cast_.claim_batch, messages - sent));
     if (grant.status == RingStatus::closed) return;
     if (grant.status == RingStatus::full) {
+      if (cast_.drops && drop_oldest(me, remembers(9, sent, me.incarnation))) continue;
       if (all_ended(Part::consumer, Part::new_consumer)) return;  // nobody will ever make room
       if (!housekeeping(me.id - 1, remembers(1, sent, me.incarnation))) sim::pause();
       continue;
@@ -76,6 +77,25 @@ void RingScenario<Memory>::produce(Owner me, unsigned thread) {
       }
     }
   }
+}
+
+// What src/objects/drop_oldest.cpp does. True where another claim is worth while.
+template <class Memory>
+bool RingScenario<Memory>::drop_oldest(Owner me, std::uint64_t caller) {
+  sim::local_state(caller);
+  const Grant oldest = ring_.try_drop_oldest(me);
+  if (oldest.status == RingStatus::empty || oldest.status == RingStatus::closed) return true;
+  if (oldest.status == RingStatus::full) return false;
+  if (oldest.status != RingStatus::ok) {
+    sim::fail("the ring says corrupt");
+    return false;
+  }
+  const std::uint64_t word = words_.slots[ring_.index_of(oldest.position)].peek();
+  books_.drop(oldest.position, word, ring_.capacity());
+  sim::local_state(sim::mix(caller, oldest.position));
+  ring_.release(oldest.position);
+  if (word == ring_.ready_word(oldest.position)) books_.release(oldest.position);
+  return true;
 }
 
 template <class Memory>

@@ -30,7 +30,7 @@ TEST_P(Forward, KeepsPayloadTypeIdMarkAndCorrelation) {
         claim.set_type(5);
         claim.set_correlation(99);
         claim.publish();
-        if (repeat) from_a.receive().give_back();
+        if (repeat) from_a.receive().requeue();
         Message message = from_a.receive();
         const MessageId id = message.id();
         EXPECT_EQ(id.generation, a.generation());

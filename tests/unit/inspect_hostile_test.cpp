@@ -36,7 +36,7 @@ std::string rich_segment() {
     if (i > 10) in.try_receive().release();
   }
   Message held = in.try_receive();
-  in.try_receive().give_back();
+  in.try_receive().requeue();
   Claim<void> claim = out.try_claim(10);
   (void)segment.remove_queue("c");
   return testing::contents(name.path());

@@ -54,7 +54,7 @@ TEST(Inspect, TellsEveryNumberOfAQueueInUse) {
   for (int i = 0; i < 4; ++i) testing::send(out, "x");
   in.try_receive().release();                 // position 0
   Message held = in.try_receive();            // position 1
-  in.try_receive().give_back();               // position 2: to be redelivered
+  in.try_receive().requeue();               // position 2: to be redelivered
   out.try_claim(1).abort();                   // position 4
   Claim<void> claim = out.try_claim(1);       // position 5
   testing::send(out, "y");                    // position 6

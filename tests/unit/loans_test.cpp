@@ -29,7 +29,7 @@ TEST_F(LoansTest, MoveAndLeaveNothingBehind) {
   EXPECT_EQ(message.type() + message.deliveries() + message.producer_pid(), 0u);
   EXPECT_FALSE(message.redelivered());
   message.release();
-  message.give_back();
+  message.requeue();
   EXPECT_EQ(text_of(taken), "one");
   taken = consumer.receive();  // what it held is given back
   EXPECT_EQ(text_of(taken), "two");
@@ -61,7 +61,7 @@ TEST_F(LoansTest, AreWhatTheyAreByDefault) {
   EXPECT_FALSE(message || messages || claim || claims);
   EXPECT_EQ(message.size() + messages.size() + claim.size() + claims.size(), 0u);
   message.release();
-  messages.give_back();
+  messages.requeue();
   claim.abort();
   claims.publish();
 }

@@ -86,7 +86,7 @@ TEST_F(QueueTest, CarriesLengthTypeAndIdAndMarksWhatComesAgain) {
     EXPECT_EQ(message.id().position, 0u);
     EXPECT_TRUE(message.redelivered());
     EXPECT_EQ(message.deliveries(), times);
-    times == 3 ? message.release() : message.give_back();
+    times == 3 ? message.release() : message.requeue();
     EXPECT_FALSE(message);
   }
   Message empty = consumer.receive();
@@ -185,7 +185,7 @@ TEST_F(QueueTest, ClaimsAndReceivesInBatches) {
   got.release();
   EXPECT_FALSE(got);
   second.release();
-  first.give_back();
+  first.requeue();
   auto again = consumer.receive_batch(10);
   EXPECT_EQ(again.size(), 1u) << "a redelivered message comes alone";
   again.for_each([&](const Message& message) { EXPECT_TRUE(message.redelivered()); });
@@ -248,7 +248,7 @@ TEST_F(QueueTest, PurgesWhatIsThereAndNothingThatComesLater) {
   ASSERT_EQ(producer.try_send(bytes_of("held")), Outcome::ok);
   { auto aborted = producer.claim(1); }
   ASSERT_EQ(producer.try_send(bytes_of("last")), Outcome::ok);
-  consumer.receive().give_back();
+  consumer.receive().requeue();
   EXPECT_EQ(q.purge(), 6u) << "the one that waited for redelivery is among them";
   EXPECT_EQ(q.depth(), 0u);
   EXPECT_EQ(consumer.try_receive().outcome(), Outcome::empty);
@@ -279,7 +279,7 @@ TEST_F(QueueTest, TypedFaceCarriesOneElementAMessage) {
   auto first = consumer.receive();
   ASSERT_TRUE(first);
   EXPECT_EQ(first->x, 1);
-  first.give_back();
+  first.requeue();
   first = consumer.try_receive();
   EXPECT_TRUE(first.redelivered());
   EXPECT_EQ(first.deliveries(), 1u);

@@ -24,7 +24,7 @@ TEST_F(StreamTest, EndsForEveryConsumerOnlyWhenTheLastMessageIsReleased) {
   EXPECT_EQ(three.receive(5ms).outcome(), Outcome::timeout);
   a.release();
   EXPECT_EQ(one.try_receive().outcome(), Outcome::empty);
-  b.give_back();
+  b.requeue();
   b = three.receive();
   EXPECT_TRUE(b.redelivered());
   EXPECT_EQ(two.try_receive().outcome(), Outcome::empty);

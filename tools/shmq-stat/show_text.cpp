@@ -109,7 +109,7 @@ std::string flags_text(const ObjectSnapshot& object) {
 
 std::string queues_text(const std::vector<const ObjectSnapshot*>& objects) {
   Table fill({"QUEUE", ">DEPTH", ">CAPACITY", ">IN", ">OUT", ">BEING WRITTEN", ">READY", ">BEING READ", ">TO REDELIVER", "STATE"});
-  Table past({"QUEUE", ">SLOT", ">INLINE", "ON FULL", ">REDELIVERED", ">TOMBS", ">PURGED", ">FULL WAITS", ">EMPTY WAITS", "METADATA"});
+  Table past({"QUEUE", ">SLOT", ">INLINE", "ON FULL", ">REDELIVERED", ">TOMBS", ">PURGED", ">DROPPED", ">FULL WAITS", ">EMPTY WAITS", "METADATA"});
   for (const ObjectSnapshot* object : objects) {
     if (!object->queue) continue;
     const QueueSnapshot& q = *object->queue;
@@ -117,7 +117,7 @@ std::string queues_text(const std::vector<const ObjectSnapshot*>& objects) {
               count_text(q.slots.writing), count_text(q.slots.ready), count_text(q.slots.reading + q.slots.rereading),
               count_text(q.slots.redeliver), flags_text(*object)});
     past.row({printable(object->name), base::size_text(q.slot_bytes), base::size_text(q.inline_bytes),
-              q.on_full == OnFull::block ? "block" : "reject", count_text(q.redelivered), count_text(q.tombs), count_text(q.purged),
+              to_string(q.on_full), count_text(q.redelivered), count_text(q.tombs), count_text(q.purged), count_text(q.dropped),
               count_text(q.full_waits), count_text(q.empty_waits), q.metadata ? "yes" : "no"});
   }
   return fill.empty() ? std::string("\nQueues: none\n") : "\n" + fill.text("  ") + "\n" + past.text("  ");

@@ -104,7 +104,7 @@ blocks are given back. Prints what was mended. Nothing depends on this: whoever 
 )help";
 
 constexpr char kQueue[] =
-    R"help(Usage: shmq queue SEG/Q [--kind mpmc] [--capacity N] [--slot BYTES] [--on-full block|reject] [--metadata]
+    R"help(Usage: shmq queue SEG/Q [--kind mpmc] [--capacity N] [--slot BYTES] [--on-full WHAT] [--metadata]
 
 Declares a queue: makes it, or does nothing where it is declared the same way already; fails (1) and names the difference
 where it is declared otherwise.
@@ -113,7 +113,8 @@ where it is declared otherwise.
   --capacity N     messages it holds: 1024; rounded up to a power of two
   --slot BYTES     of one slot, a power of two from 64 (the default) to 64K. Its header takes 16 bytes (with --metadata
                    48); a payload that fits the rest travels in the slot, a larger one in a block of the segment
-  --on-full WHAT   block: senders wait for room (the default); reject: they fail at once
+  --on-full WHAT   block: senders wait for room (the default); reject: they fail at once; drop_oldest: they take the
+                   oldest message away where nobody has received it yet, and fail at once where somebody has
   --metadata       keep sender, time and correlation id with each message
 
 Example: shmq queue market/orders --capacity 65536 --slot 256 --on-full block

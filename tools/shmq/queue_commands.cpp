@@ -37,13 +37,19 @@ std::string described(const PeekedMessage& message) {
          (message.redelivered ? "again" : "new") + "\t" + shown(text_of(message)) + "\n";
 }
 
+OnFull parse_on_full(const std::string& text) {
+  for (const OnFull on_full : {OnFull::block, OnFull::reject, OnFull::drop_oldest})
+    if (text == to_string(on_full)) return on_full;
+  throw UsageError{"--on-full " + text + ": use block, reject or drop_oldest"};
+}
+
 }  // namespace
 
 int queue_command(const Words& words) {
   const Arguments arguments(words, {{"--kind", "mpmc"},
                                     {"--capacity", "N"},
                                     {"--slot", "BYTES"},
-                                    {"--on-full", "block|reject"},
+                                    {"--on-full", "block|reject|drop_oldest"},
                                     {"--metadata"}});
   const Address address = parse_queue(arguments.only_word("SEG/Q"));
   if (const std::string kind = arguments.get("--kind").value_or("mpmc"); kind != "mpmc")
@@ -52,10 +58,7 @@ int queue_command(const Words& words) {
   options.capacity = arguments.number("--capacity", options.capacity, 1, UINT64_MAX);
   options.slot_bytes =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(arguments.size("--slot", 64), UINT32_MAX));
-  const std::string on_full = arguments.get("--on-full").value_or("block");
-  if (on_full != "block" && on_full != "reject")
-    throw UsageError{"--on-full " + on_full + ": use block or reject"};
-  options.on_full = on_full == "block" ? OnFull::block : OnFull::reject;
+  options.on_full = parse_on_full(arguments.get("--on-full").value_or("block"));
   options.metadata = arguments.has("--metadata");
   need(open_segment(address.segment, "queue").queue(address.queue, options));
   return kOk;

@@ -123,8 +123,8 @@ void Receiver::settle(std::size_t written) {
       Message message = batch.pop_front();
       if (message.size() + terminator > written) {
         written = 0;  // from here on nothing was written as a whole
-        message.give_back();
-        batch.give_back();
+        message.requeue();
+        batch.requeue();
         break;
       }
       written -= message.size() + terminator;

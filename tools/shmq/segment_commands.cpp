@@ -45,7 +45,7 @@ std::string queue_line(const std::string& segment, const ObjectSnapshot& object)
   const std::uint64_t waiting = q.depth + q.slots.redeliver;
   return segment + "/" + object.name + "\t" + std::to_string(q.capacity) + "x" +
          std::to_string(q.slot_bytes) + "\t" + std::to_string(waiting) + " waiting\t" +
-         (q.on_full == OnFull::block ? "block" : "reject") + (q.metadata ? ", metadata" : "") +
+         to_string(q.on_full) + (q.metadata ? ", metadata" : "") +
          (q.closed ? ", closed" : "") + "\n";
 }
 

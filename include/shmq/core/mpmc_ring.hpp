@@ -2,7 +2,7 @@
 //
 // Who may call     any thread of any attached process; `try_claim`..`publish`/`abort` and
 // `try_take`..`release`/
-//                  `redeliver` pair up in one owner. `sweep_*` is for a reaper that knows the owner to be
+//                  `redeliver` (and `try_drop_oldest`..`release`) pair up in one owner. `sweep_*` is for a reaper that knows the owner to be
 //                  dead.
 // Progress         lock-free: a failed compare-and-swap means that another one won. `full` and `empty` are
 // exact. Linearization    claim: the CAS of tail. take: the CAS of head, or of the slot word for a
@@ -146,12 +146,33 @@ class MpmcRing {
         if (memory_.head().load(std::memory_order_acquire) == head) return {RingStatus::corrupt};
         continue;
       }
-      if (layout::owner_of(head) != me.id)
-        note(memory_.head(), memory_.consumer_trail(before(position)), head);
-      const std::uint64_t next = layout::ring_word(layout::position_add(position, count), me.id);
-      if (memory_.head().compare_exchange_strong(head, next, std::memory_order_acq_rel,
-                                                 std::memory_order_relaxed))
-        return {RingStatus::ok, position, count};
+      if (pass_head(head, count, me)) return {RingStatus::ok, position, count};
+    }
+  }
+
+  /// For a producer that found the ring full: takes the oldest position away, as try_take() does, where it was never
+  /// handed out. The caller releases it. `full` where the oldest is held, waits for redelivery or is still being
+  /// written; `empty` where the ring was not full after all. tail stays where it is as long as head stands one
+  /// capacity behind it, so that the CAS of head decides alone.
+  Grant try_drop_oldest(layout::Owner me) {
+    for (;;) {
+      // tail before head, which then is never further behind it than the capacity.
+      const std::uint64_t tail = memory_.tail().load(std::memory_order_acquire);
+      if (tail & (layout::kRingClosed | layout::kRingRemoved)) [[unlikely]]
+        return {tail & layout::kRingRemoved ? RingStatus::removed : RingStatus::closed};
+      const std::uint64_t head = memory_.head().load(std::memory_order_acquire);
+      const std::uint64_t position = layout::position_sub(layout::ring_position(tail), capacity());
+      const std::uint64_t slot = memory_.slot(index_of(position)).load(std::memory_order_acquire);
+      if (layout::ring_position(head) != position) {
+        if (layout::position_diff(layout::ring_position(head), position) < 0) return {RingStatus::corrupt};
+        return {lap_diff(layout::slot_lap(slot), lap_of(position)) > 0 ? RingStatus::empty : RingStatus::full};
+      }
+      if (slot == free_word(position)) return {RingStatus::full};
+      if (slot == ready_word(position) || slot == tomb_word(position)) {
+        if (pass_head(head, 1, me)) return {RingStatus::ok, position, 1};
+      } else if (memory_.head().load(std::memory_order_acquire) == head) {
+        return {RingStatus::corrupt};
+      }
     }
   }
 
@@ -296,6 +317,16 @@ class MpmcRing {
   }
 
  private:
+  /// Moves head past `count` positions in the name of `me`; false where another was faster.
+  bool pass_head(std::uint64_t head, std::uint32_t count, layout::Owner me) {
+    const std::uint64_t position = layout::ring_position(head);
+    if (layout::owner_of(head) != me.id)
+      note(memory_.head(), memory_.consumer_trail(before(position)), head);
+    const std::uint64_t next = layout::ring_word(layout::position_add(position, count), me.id);
+    return memory_.head().compare_exchange_strong(head, next, std::memory_order_acq_rel,
+                                                  std::memory_order_relaxed);
+  }
+
   std::uint64_t word(std::uint64_t position, layout::SlotState state) const {
     return layout::slot_word(lap_of(position), state);
   }

@@ -90,6 +90,17 @@ struct Endpoint {
 
   bool is_detached() const { return detached->load(std::memory_order_relaxed); }
 
+  /// Of the message at a position: bytes of payload, with layout::kLength… flags in the top bits.
+  std::uint32_t length(std::uint64_t position) const {
+    return layout::descriptor_length(
+        ring.memory().slot_header(ring.index_of(position)).descriptor.load(std::memory_order_relaxed));
+  }
+  /// Lets go of a taken position whose payload, if it had one, lay in the slot.
+  void release_slot(std::uint64_t position) {
+    ring.release(position);
+    notify(queue->header->space_event);
+  }
+
   void (*dispose)(Endpoint*) = nullptr;
 };
 

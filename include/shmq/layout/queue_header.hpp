@@ -57,7 +57,8 @@ struct QueueHeader {
   Word redelivered;  // messages that went back to be delivered again
   Word tombs;        // claims that ended without a message: aborted or their producer died
   Word purged;
-  std::uint8_t reserved4[kFalseSharingBytes - 24];
+  Word dropped;  // messages that a producer took away to make room (drop_oldest)
+  std::uint8_t reserved4[kFalseSharingBytes - 32];
 };
 static_assert(sizeof(QueueHeader) == 5 * kFalseSharingBytes);
 static_assert(offsetof(QueueHeader, tail) == 128 && offsetof(QueueHeader, head) == 256);

@@ -13,11 +13,6 @@ struct ConsumerEndpoint : Endpoint {
   /// The redelivery sequence before the last scan that found nothing; a new consumer has seen nothing.
   std::uint64_t seen = ~std::uint64_t{0};
 
-  std::uint32_t length(std::uint64_t position) const {
-    return layout::descriptor_length(
-        ring.memory().slot_header(ring.index_of(position)).descriptor.load(std::memory_order_relaxed));
-  }
-
   /// After a take of READY or TOMB slots: which of them are messages; the others are released at once.
   std::uint64_t messages_of(const Grant& grant) {
     std::uint64_t mask = 0;
@@ -30,11 +25,6 @@ struct ConsumerEndpoint : Endpoint {
         release_slot(position);
     }
     return mask;
-  }
-
-  void release_slot(std::uint64_t position) {
-    ring.release(position);
-    notify(queue->header->space_event);
   }
 
   void release(std::uint64_t position) {
@@ -111,10 +101,10 @@ inline void Message::release() {
   consumer->give_back();
 }
 
-inline void Message::give_back() {
+inline void Message::requeue() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
-  if (!consumer->is_detached()) core::give_message_back(*consumer, position_);
+  if (!consumer->is_detached()) core::requeue_message(*consumer, position_);
   consumer->give_back();
 }
 
@@ -150,12 +140,12 @@ inline void MessageBatch::release() {
   consumer->give_back();
 }
 
-inline void MessageBatch::give_back() {
+inline void MessageBatch::requeue() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) {
     for (std::uint64_t rest = mask_; rest != 0; rest &= rest - 1)
-      core::give_message_back(
+      core::requeue_message(
           *consumer, layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
   }
   consumer->give_back();
