@@ -1,10 +1,19 @@
 #include "json.hpp"
 
+#include <cmath>
 #include <cstdio>
 
 #include "text.hpp"
 
 namespace shmq::stat {
+
+Json& Json::value(double number) {
+  begin();
+  char text[32] = "null";
+  if (std::isfinite(number)) std::snprintf(text, sizeof text, "%.6g", number);
+  text_ += text;
+  return *this;
+}
 
 void Json::quote(std::string_view text) {
   text_ += '"';

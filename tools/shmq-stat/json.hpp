@@ -46,6 +46,8 @@ class Json {
       text_ += std::to_string(number);
     return *this;
   }
+  /// Six significant digits; null for what is no number.
+  Json& value(double number);
   template <class T>
   Json& value(const std::optional<T>& maybe) {
     if (maybe) return value(*maybe);

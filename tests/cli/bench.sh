@@ -1,0 +1,92 @@
+#!/bin/bash
+# shmq-bench: what it measures is there, what it is asked wrongly is refused, and nothing is left behind. No check is
+# about a duration.
+. "$(dirname "$0")/lib.sh"
+bench=$1/shmq-bench
+
+left_behind() { find /dev/shm -maxdepth 1 -name "*bench-$1-*"; }
+# field ID NAME: a member of one row of $work/json.
+field() { sed 's/{"id"/\n&/g' "$work/json" | grep -F "{\"id\":\"$1\"" | grep -o "\"$2\":[^,}]*" | head -n 1 | cut -d: -f2; }
+has() { [ -n "$(field "$1" "$2")" ] || fail "row $1 lacks $2: $(head -c 600 "$work/json")"; }
+one_document() { [ "$(wc -l <"$work/json")" = 1 ] || fail "not one line of JSON"; }
+
+begin "round trips: a row for each kind and size, beside the floor and a plain ring"
+if [ "$(nproc)" -gt 1 ]; then
+  expect 0 "$bench" rtt --kind mpmc --size 8,1K,64K --count 200 --repeats 2 --json >"$work/json"
+  one_document
+  for id in rtt/mpmc/8 rtt/mpmc/1024 rtt/mpmc/65536; do
+    for name in p50_ns p99_ns p999_ns max_ns floor_p50_ns vs_floor vs_floor_min vs_floor_max vs_plain_ring left_out_smt; do
+      has $id $name
+    done
+    [ "$(field $id rounds)" -ge 200 ] || fail "$id: not the rounds that were asked for"
+  done
+  has rtt/plain/8 p50_ns
+  for name in cpu cores kernel compiler placement clock; do grep -q "\"$name\":" "$work/json" || fail "machine lacks $name"; done
+fi
+
+begin "throughput: one to one beside a ring of the same slots, singly and in batches"
+expect 0 "$bench" throughput --kind mpmc --size 8,128K --count 3000 --repeats 2 --batch 1,16 --json >"$work/json"
+one_document
+for name in msgs_per_s bytes_per_s; do has throughput/mpmc/8 $name; has throughput/mpmc/131072 $name; done
+has throughput/mpmc/8/batch16 vs_singles
+if [ "$(nproc)" -gt 1 ]; then has throughput/mpmc/8 vs_plain_ring; fi
+
+begin "throughput: more roles than cores, whatever they wait like"
+for wait in spin_yield spin_futex; do
+  expect 0 "$bench" throughput --kind mpmc --size 64 --count 2000 --repeats 1 --producers 3 --consumers 4 --wait $wait --json >"$work/json"
+  has throughput/mpmc/64/3x4 vs_boost_mq
+done
+
+begin "a table for people"
+expect 0 "$bench" throughput --kind mpmc --size 8 --count 1000 --repeats 1 >"$work/out"
+grep -q '^throughput/mpmc/8 ' "$work/out" || fail "no row: $(cat "$work/out")"
+
+begin "--progress says what is going on"
+expect 0 "$bench" throughput --kind mpmc --size 8 --count 1000 --repeats 1 --progress >/dev/null
+says "throughput, 8 B"
+
+begin "a row of valid JSON"
+expect 0 "$bench" throughput --kind mpmc --size 8 --count 1000 --repeats 1 --json >"$work/json"
+if command -v python3 >/dev/null; then
+  python3 -c 'import json, sys; d = json.load(open(sys.argv[1])); assert d["schema"] == 1 and d["results"][-1]["id"] == "throughput/mpmc/8"' \
+    "$work/json" || fail "not the JSON that is documented"
+fi
+
+begin "wrong usage is refused with its reason"
+expect 2 "$bench"
+says "needs a command"
+expect 2 "$bench" jump
+says 'there is no command "jump"'
+expect 2 "$bench" rtt --size 7
+says "--size 7: not a size from 8"
+expect 2 "$bench" rtt --producers 2
+says "--producers means nothing to rtt"
+expect 2 "$bench" throughput --kind ring
+says "use mpmc, spsc or all"
+expect 2 "$bench" throughput --cpus 4095
+says "this process may not run there"
+expect 2 "$bench" throughput --batch 65
+says "--batch 65"
+expect 0 "$bench" --help >"$work/out"
+grep -q -- --producers "$work/out" || fail "its help lacks --producers"
+
+begin "a signal ends it, and nothing is left behind"
+for signal in INT TERM; do
+  "$bench" throughput --kind mpmc --size 8 --time 60 &
+  pid=$!
+  until [ -n "$(left_behind $pid)" ]; do sleep 0.02; done
+  kill -$signal $pid
+  if [ $signal = INT ]; then ends 130 $pid; else ends 143 $pid; fi
+  [ -z "$(left_behind $pid)" ] || fail "left behind: $(left_behind $pid)"
+done
+
+begin "the death of a role ends it with a message, and nothing is left behind"
+"$bench" throughput --kind mpmc --size 8 --time 60 2>"$work/stderr" &
+pid=$!
+until [ -n "$(left_behind $pid)" ]; do sleep 0.02; done
+kill -KILL "$(pgrep -P $pid | tail -n 1)"
+ends 1 $pid
+says "was killed by signal 9"
+[ -z "$(left_behind $pid)" ] || fail "left behind: $(left_behind $pid)"
+
+finish
