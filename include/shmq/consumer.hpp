@@ -24,6 +24,8 @@ template <class T = void>
 class Consumer;
 template <class T>
 class Queue;
+class Selector;
+struct Selected;
 
 /// Names one message for good: the queue's generation in its segment, and its position in that queue. A
 /// redelivery has the id of the first delivery, and a forwarded message that of its first queue: what repeats
@@ -116,6 +118,7 @@ class [[nodiscard]] Message {
   template <class>
   friend class Queue;
   friend class MessageBatch;
+  friend class Selector;
   Message(core::ConsumerEndpoint* consumer, std::uint64_t position);
   explicit Message(Outcome outcome) : outcome_(outcome) {}
 
@@ -190,6 +193,7 @@ class Consumer<void> {
  private:
   template <class>
   friend class Queue;
+  friend class Selector;
   core::Taken take(std::size_t max, const Limit* limit);
   Message message(const core::Taken& taken);
   MessageBatch batch(const core::Taken& taken);
@@ -225,6 +229,7 @@ class [[nodiscard]] TypedMessage {
  private:
   template <class>
   friend class Consumer;
+  friend struct Selected;
   explicit TypedMessage(Message message) : message_(std::move(message)) {}
   Message message_;
 };

@@ -1,4 +1,4 @@
-// Everything: segments, queues, capacity planning and inspection.
+// Everything: segments, queues, waiting for several of them, capacity planning and inspection.
 #pragma once
 
 #include "shmq/capacity_plan.hpp"
@@ -6,3 +6,4 @@
 #include "shmq/outcome.hpp"
 #include "shmq/result.hpp"
 #include "shmq/segment.hpp"
+#include "shmq/selector.hpp"

@@ -3,16 +3,13 @@
 #include <cstring>
 
 #include "core/blocks.hpp"
+#include "objects/receiving.hpp"
 #include "objects/waiter.hpp"
 
 namespace shmq {
 
 namespace core {
 
-namespace {
-
-/// One look: what waits for redelivery first, then what is new, then, where it is `thorough`, whether
-/// anything can still come: that reads tail, whose line the producers write with every claim.
 Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken& taken) {
   for (;;) {
     const std::uint64_t sequence = consumer.ring.redelivery_sequence();
@@ -35,7 +32,12 @@ Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken
   }
 }
 
-}  // namespace
+EventWord& receive_event(const QueueHandle& queue) {
+  // The end of the stream is heard where space is announced: releases are, redeliveries are, and once a queue
+  // is closed so are the publications of claims made before.
+  const bool closed = queue.header->tail.load(std::memory_order_acquire) & layout::kRingClosed;
+  return closed ? queue.header->space_event : queue.header->data_event;
+}
 
 Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* limit) {
   QueueHandle& queue = *consumer.queue;
@@ -50,12 +52,7 @@ Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* l
     return taken;
   }
   queue.user->empty_waits.fetch_add(1, std::memory_order_relaxed);
-  // The end of the stream is heard where space is announced: releases are, redeliveries are, and once a queue
-  // is closed so are the publications of claims made before.
-  const auto event = [&]() -> EventWord& {
-    const bool closed = queue.header->tail.load(std::memory_order_acquire) & layout::kRingClosed;
-    return closed ? queue.header->space_event : queue.header->data_event;
-  };
+  const auto event = [&]() -> EventWord& { return receive_event(queue); };
   std::int64_t now_ns = 0;
   taken.outcome =
       objects::wait_for(*queue.attachment, consumer.wait, *limit, Outcome::empty, event, now_ns, attempt);

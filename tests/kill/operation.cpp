@@ -27,11 +27,12 @@ Limits scenario_limits() {
 }
 
 void await_sleep(const Process& process) {
+  constexpr long futex_waitv = 449;  // older headers do not name it
   const Patience patience(process.pid(), process.limits());
   for (;;) {
     std::ifstream file("/proc/" + std::to_string(process.pid()) + "/syscall");
     long call = -1;
-    if (file >> call && call == SYS_futex) return;
+    if (file >> call && (call == SYS_futex || call == futex_waitv)) return;
     if (const std::string why = patience.exhausted(); !why.empty())
       throw Failure(FailureKind::setup, process.name() + " does not come to sleep in a futex: " + why);
     usleep(200);
@@ -46,8 +47,8 @@ std::string Crew::send(const std::string& queue, std::uint64_t first, std::uint6
   return sent;
 }
 
-void Crew::post_drain() {
-  receiver.post("drain a");
+void Crew::post_drain(const std::string& verb) {
+  receiver.post(verb + " a");
   receiver_waits = true;
   await_sleep(receiver);
 }

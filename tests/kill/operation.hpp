@@ -30,7 +30,7 @@ struct Crew {
   Process& sender;
   Process& receiver;
   Ledger ledger;
-  bool receiver_waits = false;  // it was posted "drain a" before the deed
+  bool receiver_waits = false;  // it was posted "drain a" or "select a" before the deed
   bool sender_waits = false;    // it was posted "send a ..." before the deed
   Process* newcomer = nullptr;  // attached while the victim was stopped
   std::size_t others = 0;       // attachments besides sender and receiver
@@ -39,7 +39,7 @@ struct Crew {
 
   std::string send(const std::string& queue, std::uint64_t first, std::uint64_t count = 1,
                    std::size_t bytes = inline_bytes);
-  void post_drain();                       // and waits until the receiver sleeps in it
+  void post_drain(const std::string& verb = "drain");  // or "select"; waits until the receiver sleeps in it
   void post_send(std::uint64_t value);     // to a queue that is full, and waits until the sender sleeps in it
 };
 

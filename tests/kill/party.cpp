@@ -139,10 +139,15 @@ std::string Party::handle(std::string_view request) {
       room.publish();
     return "ok";
   }
-  if (verb == "drain") {
+  if (verb == "drain" || verb == "select") {
+    shmq::Consumer<> second = this->queue(queue).consumer();
+    shmq::Selector both;
+    both.add(from(queue));
+    both.add(second);
     std::string receipts;
     for (;;) {
-      shmq::Message message = from(queue).receive(party_patience);
+      shmq::Message message = verb == "drain" ? from(queue).receive(party_patience)
+                                              : std::move(both.receive(party_patience).message);
       if (message.outcome() == shmq::Outcome::closed) return receipts;
       need(message.outcome(), "draining " + queue + ", so far " + receipts);
       receipts += receipt(message);

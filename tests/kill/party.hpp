@@ -33,6 +33,7 @@ class Party : public Actor {
   /// pacedsend Q FIRST [COUNT [BYTES]]  the same, each message only once those before it are taken
   /// trysend Q VALUE [BYTES]        answers the outcome
   /// drain Q                        receives and releases until the end of the stream; answers the receipts
+  /// select Q                       the same through a Selector over two consumers of it
   /// recv Q COUNT | tryrecv Q COUNT receives and releases COUNT, or up to COUNT without waiting
   /// hold Q [COUNT]                 receives and keeps
   /// look                           receipts of what is kept, read again
@@ -74,6 +75,7 @@ class Party : public Actor {
   std::vector<shmq::MessageBatch> batches;
   std::vector<std::uint64_t> values;
   std::optional<shmq::Segment> again;  // a second attachment
+  shmq::Selector selector;
 
  private:
   struct End {

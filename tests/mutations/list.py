@@ -13,6 +13,9 @@ DIRECTORY = "src/core/directory.cpp"
 FILES = "src/core/segment_files.cpp"
 CONSUMER = "src/objects/consumer.cpp"
 ATTACHMENT = "src/core/attachment.cpp"
+EVENT = "include/shmq/core/event.hpp"
+SELECTOR = "src/objects/selector.cpp"
+WAITER = "src/objects/waiter.hpp"
 
 MUTATIONS = [
     ("sweep_producer left out", QUEUE, "ring.sweep_producer(dead)", "(0u)",
@@ -94,4 +97,16 @@ MUTATIONS = [
      "memory_.head().fetch_or(layout::kRingRemoved, std::memory_order_acq_rel); memory_.tail().fetch_or(layout::kRingClosed | layout::kRingRemoved, std::memory_order_acq_rel);",
      "memory_.tail().fetch_or(layout::kRingClosed | layout::kRingRemoved, std::memory_order_acq_rel); memory_.head().fetch_or(layout::kRingRemoved, std::memory_order_acq_rel);",
      "kill_directory_test", "Remove.of_a_queue_in_use*"),
+    ("no barrier before a sleep on several events", EVENT, "if (!barrier || os::membarrier_all()) return;", "return;",
+     "faults_membarrier_test", "*SeveralEvents*:*IsNotedByTheFirst*"),
+    ("no sleep where futex_waitv is refused", "src/os/futex.cpp",
+     "futex_wait(*sleeps[0].word, sleeps[0].expected, short_ns);", "",
+     "faults_selector_test", "*Refusal*"),
+    ("a sleep without a slice", WAITER, "place.sleep(std::min(slice_ends, limit.deadline_ns()) - now_ns);",
+     "place.sleep(limit.deadline_ns() - now_ns);", "faults_selector_test", "Selector.IsNotLeftAsleep*"),
+    ("a selector that begins every look with its first queue", SELECTOR,
+     "turn = index + 1 < members.size() ? index + 1 : 0;", "turn = 0;", "selector_test", "*Starve*"),
+    ("a selector that does not look for the dead", SELECTOR,
+     "for (Attachment* attachment : selection_.attachments) objects::housekeeping(*attachment, now_ns);", "(void)now_ns;",
+     "faults_selector_test", "Selector.Mends*"),
 ]

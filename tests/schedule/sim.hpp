@@ -21,6 +21,7 @@
 // an Atom (a crashed thread is not unwound), throw nothing, and wait only through sim::pause or
 // sim::futex_wait. Model and limits: sim_world.hpp.
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
@@ -191,7 +192,17 @@ class Atom {
     return rmw(order, [&](T old) { return static_cast<T>(old & bits); });
   }
 
-  void futex_wait(T expected) { World::current().futex_wait(cell_, pack(expected)); }
+  void futex_wait(T expected) {
+    Cell* const cell = &cell_;
+    const std::uint64_t value = pack(expected);
+    World::current().futex_wait({&cell, 1}, {&value, 1});
+  }
+  /// Sleeps on two words: until either of them is woken.
+  static void futex_wait_any(std::array<Atom*, 2> words, std::array<T, 2> expected) {
+    Cell* const cells[] = {&words[0]->cell_, &words[1]->cell_};
+    const std::uint64_t values[] = {pack(expected[0]), pack(expected[1])};
+    World::current().futex_wait(cells, values);
+  }
   void futex_wake() { World::current().futex_wake(cell_); }  // everyone
 
   T peek() const { return unpack(cell_.value); }  // memory as it is; no step: for oracles only

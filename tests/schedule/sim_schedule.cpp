@@ -232,6 +232,7 @@ std::uint64_t World::state_key() const {
     }
     const auto flags = static_cast<std::uint64_t>(t.status) | std::uint64_t{t.stopped} << 4 |
                        std::uint64_t{t.fresh} << 5 | std::uint64_t{t.death_known} << 6 |
+                       std::uint64_t{t.woken} << 7 |
                        static_cast<std::uint64_t>(t.next) << 8;
     key = mix(key, t.status == Status::crashed ? flags : flags ^ t.history);
     for (unsigned k = 0; k < t.held_count; ++k) {

@@ -92,13 +92,23 @@ void World::pause() {
   observe(static_cast<std::uint64_t>(Op::pause));
 }
 
-void World::futex_wait(Cell& cell, std::uint64_t expected) {
-  point(Op::wait, &cell);
-  drain(running_);  // the kernel orders the caller's stores before its own look at the word
-  observe(cell.value);
-  record("futex wait on", &cell, expected);
-  if (cell.value != expected) return;
-  threads_[running_].status = Status::futex;
+// As the kernel does it: word by word, compared and queued for in one step. A wake on a word that was queued for
+// already, while others are still compared, counts.
+void World::futex_wait(std::span<Cell* const> cells, std::span<const std::uint64_t> expected) {
+  Thread& me = threads_[running_];
+  me.waits_on.fill(nullptr);
+  me.woken = false;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    point(Op::wait, cells[i]);
+    drain(running_);  // the kernel orders the caller's stores before its own look at the word
+    observe(cells[i]->value);
+    record("futex wait on", cells[i], expected[i]);
+    if (cells[i]->value != expected[i]) return me.waits_on.fill(nullptr);
+    me.waits_on[i] = cells[i];
+  }
+  observe(me.woken);
+  if (me.woken) return me.waits_on.fill(nullptr);
+  me.status = Status::futex;
   schedule();
 }
 
@@ -108,8 +118,11 @@ void World::futex_wake(Cell& cell) {
   drain(running_);
   record("futex wake of", &cell, cell.value);
   for (unsigned i = 0; i < thread_count_; ++i) {
-    if (threads_[i].status == Status::futex && threads_[i].next_cell == &cell)
-      threads_[i].status = Status::ready;
+    Thread& t = threads_[i];
+    if (std::find(t.waits_on.begin(), t.waits_on.end(), &cell) == t.waits_on.end()) continue;
+    t.waits_on.fill(nullptr);
+    t.woken = true;
+    if (t.status == Status::futex) t.status = Status::ready;
   }
 }
 

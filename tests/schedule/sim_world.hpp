@@ -20,6 +20,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -100,7 +101,7 @@ class World {
   void fence(Order order);
   void barrier_everywhere();
   void pause();
-  void futex_wait(Cell& cell, std::uint64_t expected);
+  void futex_wait(std::span<Cell* const> cells, std::span<const std::uint64_t> expected);
   void futex_wake(Cell& cell);
   bool dead(unsigned thread);
   bool ended(unsigned thread);
@@ -131,6 +132,8 @@ class World {
     Status status = Status::ready;
     Op next = Op::start;
     Cell* next_cell = nullptr;
+    std::array<Cell*, 2> waits_on{};  // futex words it is queued for
+    bool woken = false;               // and one of them was woken since
     unsigned next_subject = 0;  // ask: about whom
     bool stopped = false;
     bool fresh = true;         // the next operation opens a new round of looking

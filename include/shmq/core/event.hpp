@@ -18,6 +18,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 #include "shmq/base/fence.hpp"
 #include "shmq/os/futex.hpp"
@@ -78,6 +79,23 @@ inline std::uint32_t prepare_sleep(EventWord& event) {
     return seen | kEventFence;
   }
   return seen;
+}
+
+/// prepare_sleep() for several events with one barrier for all of them: it comes after the last flag and before
+/// the caller's second look, which is all that the argument above needs. Sets what is to be slept on.
+inline void prepare_sleep(std::span<os::FutexSleep> sleeps) {
+  bool barrier = false, fence = false;
+  for (os::FutexSleep& sleep : sleeps) {
+    sleep.expected = sleep.word->fetch_or(kEventWaiting, std::memory_order_seq_cst) | kEventWaiting;
+    (sleep.expected & kEventFence ? fence : barrier) = true;
+  }
+  if (fence) base::fence(std::memory_order_seq_cst);
+  if (!barrier || os::membarrier_all()) return;
+  for (os::FutexSleep& sleep : sleeps) {  // refused by now, as above
+    if (sleep.expected & kEventFence) continue;
+    sleep.word->fetch_or(kEventFence, std::memory_order_seq_cst);
+    sleep.expected |= kEventFence;
+  }
 }
 
 /// Called once for each event that a process is going to use.
