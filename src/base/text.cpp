@@ -78,6 +78,17 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return static_cast<std::uint64_t>(bytes);
 }
 
+std::string printable(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    char shown[8];
+    std::snprintf(shown, sizeof shown, byte >= 0x20 && byte < 0x7f ? "%c" : "\\x%02x", static_cast<unsigned>(byte));
+    text += shown;
+  }
+  return text;
+}
+
 std::string errno_text(int error) {
   char buffer[128];
   // The GNU form: returns the text, which need not be in the buffer.

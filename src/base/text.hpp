@@ -16,6 +16,9 @@ std::string size_text(std::uint64_t bytes);
 /// Parses "4096", "64K", "64KiB", "1.5M", "2G" (powers of 1024); nothing where the text is not a size.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 
+/// ASCII that moves no cursor: other bytes as \xNN. For bytes of unknown origin in a message.
+std::string printable(std::string_view bytes);
+
 /// "No such file or directory (errno 2)".
 std::string errno_text(int error);
 

@@ -141,7 +141,8 @@ Result<SegmentView> SegmentView::check(std::byte* base, std::uint64_t mapped_byt
   if (h.magic != layout::kSegmentMagic)
     return refuse(ErrorCode::incompatible, "is not a shmq segment (wrong magic number)");
   if (h.layout_version != layout::kLayoutVersion || h.header_bytes != sizeof(layout::SegmentHeader)) {
-    const std::string build(h.build_id, ::strnlen(h.build_id, sizeof h.build_id));
+    // Whoever wrote it may have written what a terminal obeys.
+    const std::string build = base::printable({h.build_id, ::strnlen(h.build_id, sizeof h.build_id)});
     return refuse(ErrorCode::incompatible,
                   "has layout version " + std::to_string(h.layout_version) + " (made by shmq " + build +
                       "), this program knows version " + std::to_string(layout::kLayoutVersion) +

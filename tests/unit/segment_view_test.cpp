@@ -126,6 +126,20 @@ TEST(SegmentView, RefusesEveryHeaderWordThatIsNotWhatItShouldBe) {
   (void)Segment::remove(name);
 }
 
+TEST(SegmentView, ShowsNoByteOfAForeignHeaderThatATerminalWouldObey) {
+  const std::string name = "unit-build-id";
+  (void)Segment::remove(name);
+  const auto attachment = Attachment::create(name, {.size_bytes = 1u << 20}, {}).value();
+  std::vector<std::byte> copy(attachment->view().base(), attachment->view().base() + (1u << 20));
+  auto& header = *reinterpret_cast<SegmentHeader*>(copy.data());
+  header.layout_version = 77;
+  std::strcpy(header.build_id, "\x1b[2J\xff");
+  const std::string said = SegmentView::check(copy.data(), copy.size(), "it").error().message();
+  EXPECT_NE(said.find("made by shmq \\x1b[2J\\xff"), std::string::npos) << said;
+  for (const char c : said) EXPECT_TRUE(c >= 0x20 && c < 0x7f) << said;
+  (void)Segment::remove(name);
+}
+
 TEST(CapacityPlan, HoldsExactlyWhatWasPlanned) {
   struct Case {
     std::vector<QueueOptions> queues;
