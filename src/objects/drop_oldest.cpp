@@ -20,7 +20,8 @@ RingStatus drop_oldest(ProducerEndpoint& producer) {
 }
 
 Grant claim_by_dropping(ProducerEndpoint& producer, std::uint32_t max, Outcome& outcome) {
-  for (bool mended = false;;) {
+  bool mended = false;
+  for (std::uint32_t race = 0; race < ShmRing::kRacesMax; ++race) {
     const RingStatus oldest = drop_oldest(producer);
     const Grant grant = producer.ring.try_claim(producer.me, max);
     outcome = outcome_of(grant.status);
@@ -33,6 +34,8 @@ Grant claim_by_dropping(ProducerEndpoint& producer, std::uint32_t max, Outcome& 
     objects::housekeeping_of_a_try(*producer.queue->attachment);
     mended = true;
   }
+  outcome = Outcome::corrupt;
+  return {RingStatus::corrupt};
 }
 
 }  // namespace shmq::core

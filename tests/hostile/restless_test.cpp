@@ -99,6 +99,16 @@ TEST(RestlessWords, DoNotKeepAConsumerForEver) {
       [](Ring& ring) { return ring.try_take(kMe); });
 }
 
+TEST(RestlessWords, DoNotKeepWhoDropsTheOldestForEver) {
+  expect_corrupt(
+      [](Words& w) {
+        w.tail.store(layout::ring_word(4, 2), std::memory_order_relaxed);
+        for (auto& slot : w.slots) slot.store(layout::slot_word(0, layout::SlotState::ready), std::memory_order_relaxed);
+        w.head.next([](std::uint64_t word) { return word ^ 0x70; });
+      },
+      [](Ring& ring) { return ring.try_drop_oldest(kMe); });
+}
+
 TEST(RestlessWords, OfTheTrailKeepNobodyForEver) {
   // The claim needs a note, and the cell for it changes whenever it is looked at: then the claim goes without.
   EXPECT_EQ(watch([](Progress&) -> std::string {

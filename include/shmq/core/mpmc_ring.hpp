@@ -80,12 +80,17 @@ class MpmcRing {
   std::uint64_t ready_word(std::uint64_t position) const { return word(position, layout::SlotState::ready); }
   std::uint64_t tomb_word(std::uint64_t position) const { return word(position, layout::SlotState::tomb); }
 
+  /// How often an operation starts again because a word changed under it. Each time another one must have got
+  /// on, and nobody loses so many races in a row: words that change more often are changed by somebody who
+  /// does not keep to the protocol, and the answer is `corrupt` rather than none.
+  static constexpr std::uint32_t kRacesMax = 1u << 16;
+
   // ---- producers
   // ----------------------------------------------------------------------------------------------------
 
   /// Claims up to `max` consecutive free positions (at least one when ok). Each must be published or aborted.
   Grant try_claim(layout::Owner me, std::uint32_t max = 1) {
-    for (;;) {
+    for (std::uint32_t race = 0; race < kRacesMax; ++race) {
       std::uint64_t tail = memory_.tail().load(std::memory_order_acquire);  // pairs with the CAS below
       if (tail & (layout::kRingClosed | layout::kRingRemoved)) [[unlikely]]
         return {tail & layout::kRingRemoved ? RingStatus::removed : RingStatus::closed};
@@ -111,6 +116,7 @@ class MpmcRing {
                                                  std::memory_order_relaxed))
         return {RingStatus::ok, position, count};
     }
+    return {RingStatus::corrupt};
   }
 
   /// The payload is complete. Pairs with the acquire of the slot in try_take().
@@ -128,7 +134,7 @@ class MpmcRing {
   /// Takes up to `max` consecutive positions that are READY or TOMB. The caller looks at each slot: READY is
   /// read in place and then released, TOMB is released at once.
   Grant try_take(layout::Owner me, std::uint32_t max = 1) {
-    for (;;) {
+    for (std::uint32_t race = 0; race < kRacesMax; ++race) {
       std::uint64_t head = memory_.head().load(std::memory_order_acquire);  // pairs with the CAS below
       if (head & layout::kRingRemoved) [[unlikely]]
         return {RingStatus::removed};
@@ -148,6 +154,7 @@ class MpmcRing {
       }
       if (pass_head(head, count, me)) return {RingStatus::ok, position, count};
     }
+    return {RingStatus::corrupt};
   }
 
   /// For a producer that found the ring full: takes the oldest position away, as try_take() does, where it was never
@@ -155,7 +162,7 @@ class MpmcRing {
   /// written; `empty` where the ring was not full after all. tail stays where it is as long as head stands one
   /// capacity behind it, so that the CAS of head decides alone.
   Grant try_drop_oldest(layout::Owner me) {
-    for (;;) {
+    for (std::uint32_t race = 0; race < kRacesMax; ++race) {
       // tail before head, which then is never further behind it than the capacity.
       const std::uint64_t tail = memory_.tail().load(std::memory_order_acquire);
       if (tail & (layout::kRingClosed | layout::kRingRemoved)) [[unlikely]]
@@ -174,6 +181,7 @@ class MpmcRing {
         return {RingStatus::corrupt};
       }
     }
+    return {RingStatus::corrupt};
   }
 
   /// Done with a received position. Pairs with the acquire of the slot in try_claim().
@@ -343,9 +351,11 @@ class MpmcRing {
   static void note(const EndWord& end_word, Cell& cell, std::uint64_t end) {
     const std::uint64_t truth = end & ~layout::kRingFlags;
     std::uint64_t old = cell.load(std::memory_order_acquire);  // acquire: before the look at end_word
-    while (old != truth && end_word.load(std::memory_order_relaxed) == end)
+    for (std::uint32_t race = 0; race < kRacesMax; ++race) {
+      if (old == truth || end_word.load(std::memory_order_relaxed) != end) return;
       if (cell.compare_exchange_strong(old, truth, std::memory_order_acq_rel, std::memory_order_acquire))
         return;
+    }
   }
 
   template <class FateOf>
