@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "shmq/core/queue_handle.hpp"
+#include "shmq/core/spsc_consumer.hpp"
 #include "shmq/options.hpp"
 #include "shmq/outcome.hpp"
 #include "shmq/producer.hpp"
@@ -162,13 +163,15 @@ class [[nodiscard]] MessageBatch {
 
  private:
   friend class Consumer<void>;
+  template <class Visit>
+  void visit(core::ConsumerEndpoint& consumer, Visit&& visit) const;
   MessageBatch(core::ConsumerEndpoint* consumer, std::uint64_t position, std::uint64_t mask)
       : consumer_(consumer), position_(position), mask_(mask), outcome_(Outcome::ok) {}
   explicit MessageBatch(Outcome outcome) : outcome_(outcome) {}
 
   core::ConsumerEndpoint* consumer_ = nullptr;
   std::uint64_t position_ = 0;
-  std::uint64_t mask_ = 0;  // bit i: position_ + i is a message of this batch
+  std::uint64_t mask_ = 0;  // bit i: the i-th slot or record from position_ on is a message of this batch
   Outcome outcome_ = Outcome::empty;
 };
 
@@ -179,7 +182,8 @@ class Consumer<void> {
   Consumer& operator=(Consumer&&) noexcept = default;
 
   /// The oldest message; waits as long as `limit` allows. Redeliveries come before new messages.
-  /// Outcomes: ok, timeout, stopped, closed (closed, and every message released), removed, detached, corrupt.
+  /// Outcomes: ok, timeout, stopped, closed (closed, and every message released), removed, busy (spsc: another consumer
+  /// is there), detached, corrupt.
   Message receive(const Limit& limit = {});
   /// Never waits; `empty` when there is nothing just now.
   Message try_receive();

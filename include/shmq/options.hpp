@@ -70,13 +70,23 @@ enum class Wait : std::uint8_t {
   spin,        // spin: the fastest answer, a whole core each
 };
 
+enum class QueueKind : std::uint32_t {
+  mpmc = 0,  // many producers, many consumers: slots of a fixed size, larger payloads in blocks
+  spsc = 1,  // one producer, one consumer: a byte ring of records of any length, the fastest there is
+};
+
 struct QueueOptions {
-  /// How many messages it holds; rounded up to a power of two, 2 to 16,777,216.
+  QueueKind kind = QueueKind::mpmc;
+  /// How many messages it holds; rounded up to a power of two, 2 to 16,777,216. Of an spsc queue: see ring_bytes.
   std::uint64_t capacity = 1024;
   /// Bytes of one slot, its header of 16 (with metadata 48) included: a power of two, 64 to 65,536. What fits
   /// the rest travels inline; a larger payload takes a block. Queue<T> chooses this by itself where it is 0;
   /// otherwise 0 is 64.
   std::uint32_t slot_bytes = 0;
+  /// Only for QueueKind::spsc: bytes of the ring, rounded up to a power of two, 1024 to 536,870,912. 0: enough for
+  /// `capacity` messages of the element's size (Queue<T>) or of 48 bytes. A record takes 16 bytes (with metadata 48)
+  /// more than its payload, rounded up to 32, 64, or from there on a multiple of 16, and half the ring at most.
+  std::uint64_t ring_bytes = 0;
   OnFull on_full = OnFull::block;
   /// Keep producer, publish time and correlation id with each message (32 bytes more in each slot).
   bool metadata = false;

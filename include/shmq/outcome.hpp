@@ -18,6 +18,7 @@ enum class Outcome : std::uint8_t {
   no_block,   // the payload needs a block, and none of its size is free just now (try_ calls; reject, drop_oldest)
   too_large,  // the payload fits neither a slot nor the largest block of the segment
   detached,   // this handle was inherited through fork(): attach again in the child
+  busy,       // an spsc queue's end belongs to somebody else, who is alive: Queue::open_producer() says to whom
   corrupt,    // shared bytes failed a check; nothing was touched
 };
 
@@ -43,6 +44,8 @@ enum class Outcome : std::uint8_t {
       return "too_large";
     case Outcome::detached:
       return "detached";
+    case Outcome::busy:
+      return "busy";
     case Outcome::corrupt:
       return "corrupt";
   }

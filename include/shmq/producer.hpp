@@ -39,7 +39,11 @@ Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, c
                  Outcome& outcome);
 void abort_claim(ProducerEndpoint& producer, std::uint64_t position, bool in_block);
 void stamp_claim(ProducerEndpoint& producer, std::uint64_t position);
-void write_metadata(ProducerEndpoint& producer, std::uint64_t position, std::uint64_t correlation);
+void write_metadata(ProducerEndpoint& producer, layout::MessageMetadata& metadata, std::uint64_t correlation);
+/// Of an spsc queue: `count` records of `extent` bytes each.
+Grant claim_records_slow(ProducerEndpoint& producer, std::uint64_t extent, std::uint32_t count, const Limit* limit,
+                         Outcome& outcome);
+void abort_records(ProducerEndpoint& producer, std::uint64_t position, std::uint64_t extent, std::uint32_t count);
 }  // namespace core
 
 struct ProducerOptions {
@@ -158,6 +162,7 @@ class [[nodiscard]] ClaimBatch {
   explicit ClaimBatch(Outcome outcome) : outcome_(outcome) {}
 
   core::ProducerEndpoint* producer_ = nullptr;
+  std::uint64_t position_at(std::size_t i) const;
   std::uint64_t position_ = 0;
   std::uint32_t count_ = 0;
   std::uint32_t bytes_ = 0;
@@ -175,7 +180,7 @@ class Producer<void> {
   /// returns `full` at once where that one is no longer, or not yet, to be had. A payload larger than max_inline() is
   /// put in a block of the segment; where none is free, `limit` and on_full hold as well, but dropping stops once the
   /// queue is not full any more (`no_block`). Outcomes: ok, full, timeout, stopped, closed, removed, no_block, too_large,
-  /// detached, corrupt.
+  /// busy (spsc: another producer is there), detached, corrupt.
   Claim<void> claim(std::size_t bytes, const Limit& limit = {});
   /// Never waits.
   Claim<void> try_claim(std::size_t bytes);
@@ -188,7 +193,7 @@ class Producer<void> {
   Outcome send(std::span<const std::byte> payload, const Limit& limit = {}, std::uint32_t type = 0);
   Outcome try_send(std::span<const std::byte> payload, std::uint32_t type = 0);
 
-  /// The largest payload that travels in the slot itself.
+  /// The largest payload that travels in the slot itself; of an spsc queue the largest that its ring takes.
   std::size_t max_inline() const;
   /// The largest payload that this segment can carry at all.
   std::size_t max_payload() const;

@@ -35,7 +35,9 @@ template <>
 class Queue<void> {
  public:
   const std::string& name() const { return handle_->name; }
-  std::uint64_t capacity() const { return handle_->ring.capacity(); }
+  QueueKind kind() const;
+  /// mpmc: how many messages it holds. spsc: bytes of its ring.
+  std::uint64_t capacity() const;
   /// Distinguishes this queue from earlier and later ones of the same name in this segment.
   std::uint64_t generation() const { return handle_->generation; }
   /// Places claimed and not yet taken by a consumer, just now: messages, claims being written, and aborted ones that no
@@ -43,15 +45,20 @@ class Queue<void> {
   std::uint64_t depth() const;
   bool closed() const;
 
+  /// An spsc queue has one producer and one consumer at a time: while another one is alive, every call on the handle
+  /// answers `busy`, and tries again to take its place. What a dead one held is mended when it is succeeded.
   Producer<void> producer(const ProducerOptions& options = {}) const;
   Consumer<void> consumer(const ConsumerOptions& options = {}) const;
+  /// The same, but an Error that names who is there (`busy`). Of an mpmc queue they fail only where `detached`.
+  Result<Producer<void>> open_producer(const ProducerOptions& options = {}) const;
+  Result<Consumer<void>> open_consumer(const ConsumerOptions& options = {}) const;
 
   /// No further claims; consumers drain what is there and then get `closed`. Idempotent. Claims made before
   /// may still be published.
   void close();
   /// Takes and releases what is in the queue at this moment, without delivering it; returns how many
-  /// messages.
-  std::uint64_t purge();
+  /// messages. Of an spsc queue only while it has no consumer (`busy`).
+  Result<std::uint64_t> purge();
   /// Copies of the oldest messages that no consumer has taken yet, `max` at most. Takes nothing away; what is
   /// taken meanwhile is left out.
   std::vector<PeekedMessage> peek(std::size_t max) const;
@@ -73,6 +80,7 @@ class Queue {
 
  public:
   const std::string& name() const { return bytes_.name(); }
+  QueueKind kind() const { return bytes_.kind(); }
   std::uint64_t capacity() const { return bytes_.capacity(); }
   Producer<T> producer(const ProducerOptions& options = {}) const {
     return Producer<T>(bytes_.producer(options));
@@ -80,12 +88,22 @@ class Queue {
   Consumer<T> consumer(const ConsumerOptions& options = {}) const {
     return Consumer<T>(bytes_.consumer(options));
   }
+  Result<Producer<T>> open_producer(const ProducerOptions& options = {}) const {
+    Result<Producer<void>> producer = bytes_.open_producer(options);
+    if (!producer) return producer.error();
+    return Producer<T>(std::move(*producer));
+  }
+  Result<Consumer<T>> open_consumer(const ConsumerOptions& options = {}) const {
+    Result<Consumer<void>> consumer = bytes_.open_consumer(options);
+    if (!consumer) return consumer.error();
+    return Consumer<T>(std::move(*consumer));
+  }
   std::uint64_t generation() const { return bytes_.generation(); }
   std::uint64_t depth() const { return bytes_.depth(); }
   bool closed() const { return bytes_.closed(); }
   std::vector<PeekedMessage> peek(std::size_t max) const { return bytes_.peek(max); }
   void close() { bytes_.close(); }
-  std::uint64_t purge() { return bytes_.purge(); }
+  Result<std::uint64_t> purge() { return bytes_.purge(); }
   /// The same queue, for calls on bytes.
   Queue<void>& bytes() { return bytes_; }
 

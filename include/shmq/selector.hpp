@@ -75,7 +75,7 @@ class Selector {
   /// that stands for nothing.
   Outcome state(std::size_t number) const;
 
-  /// A message of any of them; waits as long as `limit` allows. Outcomes: ok, timeout, stopped; corrupt and
+  /// A message of any of them; waits as long as `limit` allows. Outcomes: ok, timeout, stopped; corrupt, busy and
   /// detached where one consumer answers so: `source` says which, and it has dropped out. When none is left,
   /// at once: `closed` where all were closed, otherwise how the first one that was not closed ended.
   Selected receive(const Limit& limit = {});

@@ -41,7 +41,7 @@ Result<SegmentOptions> CapacityPlan::options() const {
   for (const QueueOptions& queue : queues_) {
     const Result<objects::QueueShape> shape = objects::shape_of(queue, 0);
     if (!shape) return shape.error();
-    const std::uint64_t bytes = objects::places_of(*shape, options_.participants_max + 1).size_bytes;
+    const std::uint64_t bytes = objects::size_of(*shape, options_.participants_max + 1);
     units += (bytes + layout::kUnitBytes - 1) / layout::kUnitBytes;
   }
   units = std::max<std::uint64_t>(units, 1);
@@ -64,8 +64,10 @@ std::string CapacityPlan::text() const {
   const auto add = [&](const std::string& item) { list += (list.empty() ? "" : ", ") + item; };
   for (const QueueOptions& queue : queues_)
     if (const auto shape = objects::shape_of(queue, 0))
-      add(std::to_string(std::uint64_t{1} << shape->capacity_log2) + " slots of " +
-          base::size_text(shape->slot_bytes));
+      add(shape->kind == QueueKind::spsc
+              ? "a ring of " + base::size_text(std::uint64_t{1} << shape->ring_log2)
+              : std::to_string(std::uint64_t{1} << shape->capacity_log2) + " slots of " +
+                    base::size_text(shape->slot_bytes));
   for (const BlockClass& c : blocks_) add(std::to_string(c.count) + " blocks of " + base::size_text(c.bytes));
   if (const std::size_t comma = list.rfind(", "); comma != std::string::npos) list.replace(comma, 2, " and ");
   const Result<std::uint64_t> size = size_bytes();

@@ -4,6 +4,7 @@
 
 #include "core/blocks.hpp"
 #include "objects/receiving.hpp"
+#include "objects/spsc_queue.hpp"
 #include "objects/waiter.hpp"
 
 namespace shmq {
@@ -11,6 +12,7 @@ namespace shmq {
 namespace core {
 
 Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken& taken) {
+  if (consumer.is_spsc) return look_at_records(consumer, max, thorough, taken);
   for (;;) {
     const std::uint64_t sequence = consumer.ring.redelivery_sequence();
     if (consumer.seen != sequence) {
@@ -33,10 +35,11 @@ Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken
 }
 
 EventWord& receive_event(const QueueHandle& queue) {
+  if (queue.is_spsc) return *queue.data_event;
   // The end of the stream is heard where space is announced: releases are, redeliveries are, and once a queue
   // is closed so are the publications of claims made before.
   const bool closed = queue.header->tail.load(std::memory_order_acquire) & layout::kRingClosed;
-  return closed ? queue.header->space_event : queue.header->data_event;
+  return closed ? *queue.space_event : *queue.data_event;
 }
 
 Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* limit) {
@@ -70,10 +73,11 @@ void release_block(Endpoint& consumer, std::uint64_t position) {
 
 void requeue_message(ConsumerEndpoint& consumer, std::uint64_t position) {
   QueueHandle& queue = *consumer.queue;
+  if (consumer.is_spsc) return consumer.records.requeue(position);  // only this very consumer waits for it
   consumer.ring.redeliver(position);
   queue.header->redelivered.fetch_add(1, std::memory_order_relaxed);
-  notify(queue.header->data_event);
-  notify(queue.header->space_event);  // who waits for the end of the stream sleeps there
+  notify(*queue.data_event);
+  notify(*queue.space_event);  // who waits for the end of the stream sleeps there
 }
 
 void stamp_take(ConsumerEndpoint& consumer) {
@@ -92,23 +96,15 @@ std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::
 
 }  // namespace core
 
-namespace {
-
-std::uint64_t descriptor_at(const core::ConsumerEndpoint& consumer, std::uint64_t position) {
-  return consumer.queue->slot(position).descriptor.load(std::memory_order_relaxed);
-}
-
-}  // namespace
-
 std::uint32_t Message::type() const {
-  return consumer_ == nullptr ? 0 : layout::descriptor_type(descriptor_at(*consumer_, position_));
+  return consumer_ == nullptr ? 0 : layout::descriptor_type(consumer_->description(position_));
 }
 
 MessageId Message::id() const {
   if (consumer_ == nullptr) return {};
   const core::QueueHandle& queue = *consumer_->queue;
-  if (layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthOrigin) {
-    const layout::Origin& origin = queue.origin(position_);
+  if (layout::descriptor_length(consumer_->description(position_)) & layout::kLengthOrigin) {
+    const layout::Origin& origin = consumer_->origin(position_);
     return {origin.generation, origin.position};
   }
   return {queue.generation, queue.widen(position_)};
@@ -116,26 +112,30 @@ MessageId Message::id() const {
 
 std::uint32_t Message::deliveries() const {
   if (consumer_ == nullptr) return 0;
+  if (consumer_->is_spsc)
+    return static_cast<std::uint32_t>(
+        consumer_->records.memory().extent(position_).load(std::memory_order_relaxed) &
+        layout::kRecordDeliveriesMask);
   return layout::slot_deliveries(consumer_->queue->slot(position_).word.load(std::memory_order_relaxed));
 }
 
 bool Message::redelivered() const {
   if (consumer_ == nullptr) return false;
   return deliveries() > 0 ||
-         (layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthRepeat) != 0;
+         (layout::descriptor_length(consumer_->description(position_)) & layout::kLengthRepeat) != 0;
 }
 
 std::uint32_t Message::producer_pid() const {
   if (consumer_ == nullptr || !(consumer_->queue->flags & layout::kQueueMetadata)) return 0;
-  return consumer_->queue->metadata(position_).producer_pid;
+  return consumer_->metadata(position_).producer_pid;
 }
 std::int64_t Message::published_ns() const {
   if (consumer_ == nullptr || !(consumer_->queue->flags & layout::kQueueMetadata)) return 0;
-  return consumer_->queue->metadata(position_).published_ns;
+  return consumer_->metadata(position_).published_ns;
 }
 std::uint64_t Message::correlation() const {
   if (consumer_ == nullptr || !(consumer_->queue->flags & layout::kQueueMetadata)) return 0;
-  return consumer_->queue->metadata(position_).correlation;
+  return consumer_->metadata(position_).correlation;
 }
 
 namespace {
@@ -156,7 +156,8 @@ Outcome hand_over(core::ConsumerEndpoint& from, core::ProducerEndpoint& to, std:
   }
   to.queue->reference(grant.position) = *reference;
   to.queue->origin(grant.position) = {id.generation, id.position};
-  if (to.queue->flags & layout::kQueueMetadata) core::write_metadata(to, grant.position, correlation);
+  if (to.queue->flags & layout::kQueueMetadata)
+    core::write_metadata(to, to.metadata(grant.position), correlation);
   to.queue->slot(grant.position)
       .descriptor.store(layout::descriptor(bytes | length_flags | layout::kLengthInBlock, type),
                         std::memory_order_relaxed);
@@ -175,17 +176,22 @@ Outcome Message::forward(Producer<void>& to, const Limit& limit) {
   const MessageId origin = id();
   const std::uint32_t flags = layout::kLengthOrigin | (redelivered() ? layout::kLengthRepeat : 0);
   const auto bytes = static_cast<std::uint32_t>(data_.size());
-  const bool in_block =
-      layout::descriptor_length(descriptor_at(*consumer_, position_)) & layout::kLengthInBlock;
-  if (in_block && producer.queue->attachment == consumer_->queue->attachment) {
+  const bool in_block = layout::descriptor_length(consumer_->description(position_)) & layout::kLengthInBlock;
+  if (in_block && !producer.is_spsc && producer.queue->attachment == consumer_->queue->attachment) {
     const Outcome outcome =
         hand_over(*consumer_, producer, position_, flags, type(), bytes, origin, correlation(), limit);
     if (outcome == Outcome::ok) std::exchange(consumer_, nullptr)->give_back();
     return outcome;
   }
-  // A copy: inline where the payload and its origin fit the slot, else in a block.
+  // A copy: inline where the payload and its origin fit the slot, else in a block; or in a record.
   core::ClaimedRoom room;
-  if (bytes + sizeof(layout::Origin) <= producer.queue->payload_room) {
+  if (producer.is_spsc) {
+    const std::uint64_t extent = producer.extent_of(bytes, flags);
+    room.outcome = Outcome::too_large;
+    if (bytes + sizeof(layout::Origin) <= producer.queue->payload_room)
+      room.position = core::claim_records_slow(producer, extent, 1, &limit, room.outcome).position;
+    if (room.outcome == Outcome::ok) room.data = producer.record_payload(room.position, flags);
+  } else if (bytes + sizeof(layout::Origin) <= producer.queue->payload_room) {
     core::Grant grant = producer.ring.try_claim(producer.me);
     room.outcome = core::outcome_of(grant.status);
     if (room.outcome != Outcome::ok)
@@ -199,7 +205,7 @@ Outcome Message::forward(Producer<void>& to, const Limit& limit) {
   producer.borrow();
   Claim<void> claim(&producer, room, bytes);
   if (bytes != 0) std::memcpy(room.data, data_.data(), bytes);
-  producer.queue->origin(room.position) = {origin.generation, origin.position};
+  producer.origin(room.position) = {origin.generation, origin.position};
   claim.length_flags_ = flags;
   claim.set_type(type());
   claim.set_correlation(correlation());

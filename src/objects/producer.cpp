@@ -22,11 +22,10 @@ void keep_base_near(QueueHandle& queue, std::uint64_t position) {
 
 void stamp_claim(ProducerEndpoint& producer, std::uint64_t position) {
   producer.queue->user->claimed_ns.store(base::monotonic_ns(), std::memory_order_relaxed);
-  keep_base_near(*producer.queue, position);
+  if (!producer.is_spsc) keep_base_near(*producer.queue, position);
 }
 
-void write_metadata(ProducerEndpoint& producer, std::uint64_t position, std::uint64_t correlation) {
-  layout::MessageMetadata& metadata = producer.queue->metadata(position);
+void write_metadata(ProducerEndpoint& producer, layout::MessageMetadata& metadata, std::uint64_t correlation) {
   metadata.published_ns = base::realtime_ns();
   metadata.correlation = correlation;
   metadata.producer = producer.me.id;
@@ -54,7 +53,7 @@ Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, c
   std::int64_t now_ns = 0;
   outcome = objects::wait_for(
       *queue.attachment, producer.wait, *limit, Outcome::full,
-      [&]() -> EventWord& { return queue.header->space_event; }, now_ns, attempt);
+      [&]() -> EventWord& { return *queue.space_event; }, now_ns, attempt);
   if (outcome == Outcome::ok) queue.user->claimed_ns.store(now_ns, std::memory_order_relaxed);
   return grant;
 }
@@ -136,6 +135,7 @@ void abort_claim(ProducerEndpoint& producer, std::uint64_t position, bool in_blo
 }  // namespace core
 
 std::size_t Producer<void>::max_payload() const {
+  if (endpoint_->is_spsc) return max_inline();
   const std::uint64_t block =
       std::min<std::uint64_t>(endpoint_->queue->attachment->view().largest_block(), layout::kPayloadMax);
   return std::max<std::size_t>(max_inline(), block);

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "core/blocks.hpp"
+#include "objects/spsc_object.hpp"
 #include "shmq/base/fence.hpp"
 
 namespace shmq::objects {
@@ -77,24 +78,42 @@ Result<std::shared_ptr<core::QueueHandle>> handle_of(std::shared_ptr<core::Attac
   auto handle = std::make_shared<core::QueueHandle>();
   const core::SegmentView& view = attachment->view();
   QueueShape shape;
-  if (object.kind != layout::ObjectKind::mpmc_queue || !ring_of(view, object.space, handle->ring, &shape)) {
+  handle->is_spsc = object.kind == layout::ObjectKind::spsc_queue;
+  const bool known = handle->is_spsc || object.kind == layout::ObjectKind::mpmc_queue;
+  const bool sound = known && (handle->is_spsc ? spsc_ring_of(view, object.space, handle->records, &shape)
+                                               : ring_of(view, object.space, handle->ring, &shape));
+  if (!sound) {
     attachment->unpin(object.space.entry);
     return Error(ErrorCode::corrupt, "queue \"" + name + "\" in segment \"" + attachment->name() +
                                          "\" has a damaged header: remove the segment and create it again");
   }
-  const QueuePlaces places = places_of(shape, view.geometry().rows);
-  handle->header = view.at<layout::QueueHeader>(object.space.offset);
   handle->name = name;
   handle->generation = object.space.generation;
   handle->entry = object.space.entry;
-  handle->slot_bytes = shape.slot_bytes;
   handle->flags = shape.flags;
+  handle->element_bytes = shape.element_bytes;
   handle->payload_offset = layout::slot_payload_offset(shape.flags);
-  handle->payload_room = shape.slot_bytes - handle->payload_offset;
   handle->on_full = shape.on_full;
-  handle->user = view.at<layout::QueueUser>(object.space.offset + places.users) + (attachment->me().id - 1);
-  core::declare_barriers(handle->header->data_event);
-  core::declare_barriers(handle->header->space_event);
+  std::uint64_t users = 0;
+  if (handle->is_spsc) {
+    layout::SpscHeader& header = handle->records.header();
+    handle->payload_room =
+        (std::uint32_t{1} << (shape.ring_log2 - 1)) - handle->payload_offset;
+    handle->data_event = &header.data_event;
+    handle->space_event = &header.space_event;
+    users = spsc_places_of(shape, view.geometry().rows).users;
+    if (!os::membarrier_available()) header.state.fetch_or(layout::kSpscFence, std::memory_order_seq_cst);
+  } else {
+    handle->header = view.at<layout::QueueHeader>(object.space.offset);
+    handle->slot_bytes = shape.slot_bytes;
+    handle->payload_room = shape.slot_bytes - handle->payload_offset;
+    handle->data_event = &handle->header->data_event;
+    handle->space_event = &handle->header->space_event;
+    users = places_of(shape, view.geometry().rows).users;
+  }
+  handle->user = view.at<layout::QueueUser>(object.space.offset + users) + (attachment->me().id - 1);
+  core::declare_barriers(*handle->data_event);
+  core::declare_barriers(*handle->space_event);
   handle->attachment = std::move(attachment);
   return handle;
 }
@@ -105,9 +124,17 @@ std::string difference(const QueueShape& is, const QueueShape& asked) {
   const auto differs = [&](const std::string& what, const std::string& a, const std::string& b) {
     if (a != b) text += (text.empty() ? "" : ", ") + what + " is " + a + ", not " + b;
   };
-  differs("capacity", number(std::uint64_t{1} << is.capacity_log2),
-          number(std::uint64_t{1} << asked.capacity_log2));
-  differs("slot size", number(is.slot_bytes) + " B", number(asked.slot_bytes) + " B");
+  const auto kind = [](const QueueShape& shape) { return shape.kind == QueueKind::spsc ? "spsc" : "mpmc"; };
+  differs("kind", kind(is), kind(asked));
+  if (is.kind == asked.kind) {
+    if (is.kind == QueueKind::spsc)
+      differs("ring", number(std::uint64_t{1} << is.ring_log2) + " B",
+              number(std::uint64_t{1} << asked.ring_log2) + " B");
+    else
+      differs("capacity", number(std::uint64_t{1} << is.capacity_log2),
+              number(std::uint64_t{1} << asked.capacity_log2));
+    differs("slot size", number(is.slot_bytes) + " B", number(asked.slot_bytes) + " B");
+  }
   differs("on_full", to_string(is.on_full), to_string(asked.on_full));
   differs("metadata", is.flags & layout::kQueueMetadata ? "kept" : "not kept",
           asked.flags & layout::kQueueMetadata ? "kept" : "not kept");
@@ -193,8 +220,14 @@ Result<QueueShape> shape_of(const QueueOptions& options, std::uint32_t element_b
   };
   constexpr std::uint64_t kMost = std::uint64_t{1} << layout::kCapacityLog2Max;
   QueueShape shape;
+  shape.kind = options.kind;
   if (options.capacity < 1 || options.capacity > kMost)
     return refuse("capacity is " + number(options.capacity) + "; it must be 1 to " + number(kMost));
+  if (options.kind == QueueKind::spsc) return spsc_shape_of(options, element_bytes);
+  if (options.kind != QueueKind::mpmc)
+    return refuse("kind is " + number(static_cast<std::uint32_t>(options.kind)) + "; it must be mpmc or spsc");
+  if (options.ring_bytes != 0)
+    return refuse("ring size is for the spsc kind only; an mpmc queue takes a capacity and a slot size");
   shape.capacity_log2 = std::max(layout::kCapacityLog2Min,
                                  static_cast<unsigned>(std::bit_width(std::bit_ceil(options.capacity)) - 1));
   shape.flags = options.metadata ? layout::kQueueMetadata : 0;
@@ -212,6 +245,10 @@ Result<QueueShape> shape_of(const QueueOptions& options, std::uint32_t element_b
                   number(least) + (options.metadata ? " (with metadata)" : "") + " to " +
                   number(layout::kSlotBytesMax));
   return shape;
+}
+
+std::uint64_t size_of(const QueueShape& shape, std::uint32_t rows) {
+  return shape.kind == QueueKind::spsc ? spsc_places_of(shape, rows).size_bytes : places_of(shape, rows).size_bytes;
 }
 
 QueuePlaces places_of(const QueueShape& shape, std::uint32_t rows) {
@@ -233,7 +270,12 @@ bool ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core
   std::memcpy(copy, view.at<std::byte>(space.offset), offsetof(layout::QueueHeader, tail));
   asm volatile("" : : "r"(copy) : "memory");  // the compiler may not go back to the segment
   const auto& h = *reinterpret_cast<const layout::QueueHeader*>(copy);
-  QueueShape shape{h.capacity_log2, h.slot_bytes, h.flags, static_cast<OnFull>(h.on_full), h.element_bytes};
+  QueueShape shape;
+  shape.capacity_log2 = h.capacity_log2;
+  shape.slot_bytes = h.slot_bytes;
+  shape.flags = h.flags;
+  shape.on_full = static_cast<OnFull>(h.on_full);
+  shape.element_bytes = h.element_bytes;
   if (h.magic != layout::kQueueMagic || h.generation != space.generation) return false;
   if (shape.capacity_log2 < layout::kCapacityLog2Min || shape.capacity_log2 > layout::kCapacityLog2Max)
     return false;
@@ -259,7 +301,7 @@ Result<std::shared_ptr<core::QueueHandle>> open_queue(std::shared_ptr<core::Atta
   if (!found) return found.error();
   Result<std::shared_ptr<core::QueueHandle>> handle = handle_of(attachment, name, *found);
   if (!handle || element_bytes == 0) return handle;
-  const std::uint32_t is = (*handle)->header->element_bytes;
+  const std::uint32_t is = (*handle)->element_bytes;
   if (is != 0 && is != element_bytes)
     return Error(ErrorCode::different, "queue \"" + name + "\" carries elements of " + number(is) +
                                            " B, not of " + number(element_bytes) +
@@ -274,10 +316,12 @@ Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::A
   for (int attempt = 0;; ++attempt) {
     Result<core::PinnedObject> object = directory.open(name, "queue");
     if (!object && object.error().code() == ErrorCode::not_found) {
-      core::NewObject fresh{name, layout::ObjectKind::mpmc_queue,
-                            places_of(shape, attachment->view().geometry().rows).size_bytes,
+      const bool spsc = shape.kind == QueueKind::spsc;
+      core::NewObject fresh{name, spsc ? layout::ObjectKind::spsc_queue : layout::ObjectKind::mpmc_queue,
+                            size_of(shape, attachment->view().geometry().rows),
                             [&](const core::ObjectSpace& space) {
-                              initialise(attachment->view(), space, shape, start_position);
+                              (spsc ? initialise_spsc : initialise)(attachment->view(), space, shape,
+                                                                    start_position);
                             }};
       object = directory.create(fresh, "queue");
       // Somebody was faster: then it is there to be opened. Or it went again at once: then there is room for
@@ -289,7 +333,10 @@ Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::A
     if (!object) return object.error();
     QueueShape is;
     core::ShmRing ring;
-    const bool sound = ring_of(attachment->view(), object->space, ring, &is);
+    core::ShmSpscMemory records;
+    const bool sound = object->kind == layout::ObjectKind::spsc_queue
+                           ? spsc_ring_of(attachment->view(), object->space, records, &is)
+                           : ring_of(attachment->view(), object->space, ring, &is);
     Result<std::shared_ptr<core::QueueHandle>> handle = handle_of(attachment, name, *object);
     if (!handle || !sound) return handle;
     if (const std::string text = difference(is, shape); !text.empty())
@@ -307,7 +354,15 @@ const core::ObjectKindOperations kQueueOperations = {sweep, wake, mark_removed, 
 namespace shmq::core {
 
 const ObjectKindOperations* operations_of(layout::ObjectKind kind) {
-  return kind == layout::ObjectKind::mpmc_queue ? &objects::kQueueOperations : nullptr;
+  switch (kind) {
+    case layout::ObjectKind::mpmc_queue:
+      return &objects::kQueueOperations;
+    case layout::ObjectKind::spsc_queue:
+      return &objects::kSpscOperations;
+    case layout::ObjectKind::none:
+      break;
+  }
+  return nullptr;
 }
 
 }  // namespace shmq::core

@@ -1,5 +1,5 @@
-// An mpmc queue as an object of a segment: how much space it takes, how it is initialised, opened and
-// checked, and what the reaper does with it.
+// Queues as objects of a segment: what a declaration says, opening and declaring them; and of the mpmc kind how much
+// space it takes, how it is initialised and checked, and what the reaper does with it (of the spsc kind: spsc_object.hpp).
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,10 @@ namespace shmq::objects {
 
 /// A declaration with every default filled in and every number checked.
 struct QueueShape {
-  unsigned capacity_log2 = 0;
-  std::uint32_t slot_bytes = 0;
+  QueueKind kind = QueueKind::mpmc;
+  unsigned capacity_log2 = 0;    // mpmc
+  std::uint32_t slot_bytes = 0;  // mpmc
+  unsigned ring_log2 = 0;        // spsc
   std::uint32_t flags = 0;
   OnFull on_full = OnFull::block;
   std::uint32_t element_bytes = 0;
@@ -32,6 +34,8 @@ struct QueuePlaces {
   std::uint64_t size_bytes = 0;
 };
 QueuePlaces places_of(const QueueShape& shape, std::uint32_t rows);
+/// Of either kind.
+std::uint64_t size_of(const QueueShape& shape, std::uint32_t rows);
 
 /// Opens or creates. `start_position` is where head and tail begin: tests start near a wrap.
 Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::Attachment> attachment,

@@ -185,9 +185,7 @@ Selected Selector::take(const Limit* limit) {
   if (from != nullptr) selected.source = from->number;
   if (outcome == Outcome::ok) {
     from->endpoint->borrow();
-    selected.message = Message(
-        from->endpoint,
-        layout::position_add(taken.position, static_cast<std::uint64_t>(__builtin_ctzll(taken.mask))));
+    selected.message = Message(from->endpoint, from->endpoint->first_of(taken));
   } else {
     selected.message = Message(outcome);
   }

@@ -35,7 +35,7 @@ TEST(ForkedChild, HearsDetachedFromEveryHandle) {
     if (consumer.receive_batch(4).outcome() != Outcome::detached) return "receive_batch";
     if (queue.producer().send(bytes_of("x")) != Outcome::detached) return "a new producer";
     if (queue.consumer().receive().outcome() != Outcome::detached) return "a new consumer";
-    if (queue.purge() != 0) return "purge";
+    if (queue.purge()) return "purge";
     queue.close();
     if (held.forward(producer) != Outcome::detached) return "forward";
     if (segment.queue("r").error().code() != ErrorCode::detached) return "declare";

@@ -145,7 +145,7 @@ TEST(Waits, EndByTimeoutByStopTokenAndByBoth) {
     EXPECT_EQ(producer.send(bytes_of("x"), 30ms), Outcome::timeout);
     EXPECT_EQ(producer.claim(1, stop.get_token()).outcome(), Outcome::stopped);
     EXPECT_EQ(producer.claim_batch(3, 1, 5ms).outcome(), Outcome::timeout);
-    EXPECT_EQ(queue.purge(), 2u);
+    EXPECT_EQ(queue.purge().value(), 2u);
     // For a block.
     auto block = producer.claim(4000);
     ASSERT_TRUE(block);

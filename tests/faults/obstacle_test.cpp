@@ -149,7 +149,7 @@ TEST(Purge, TakesWhatWaitsForRedeliveryToo) {
   for (const char* text : {"a", "b", "c"}) ASSERT_EQ(producer.send(bytes_of(text)), Outcome::ok);
   auto consumer = queue.consumer();
   { auto dropped = consumer.receive(1s); }
-  EXPECT_EQ(queue.purge(), 3u);
+  EXPECT_EQ(queue.purge().value(), 3u);
   EXPECT_EQ(consumer.try_receive().outcome(), Outcome::empty);
 }
 

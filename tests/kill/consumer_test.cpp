@@ -170,7 +170,7 @@ TEST(Purge, takes_each_message_or_leaves_it) {
                                      make_redelivered(crew);
                                      crew.send("a", 3, 2);
                                    },
-                               .act = [](Party& p) { p.queue("a").purge(); },
+                               .act = [](Party& p) { expect(p.queue("a").purge()); },
                                .rules =
                                    [](Ledger& ledger, Fate) {
                                      for (const std::uint64_t value : {1, 2, 3, 4}) {

@@ -85,7 +85,7 @@ TEST_F(ForwardTest, ThatFailsLeavesTheMessageHeld) {
     ASSERT_TRUE(message);
     EXPECT_EQ(text_of(message), std::string(size, 'm'));
     EXPECT_FALSE(message.redelivered());
-    full.purge();
+    ASSERT_TRUE(full.purge());
     EXPECT_EQ(message.forward(to_full), Outcome::ok);
     EXPECT_EQ(message.forward(to_full), Outcome::empty) << "there is nothing to forward any more";
     auto there = full.consumer();

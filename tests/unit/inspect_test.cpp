@@ -230,7 +230,7 @@ TEST(Inspect, CountsTheWaitsOfProducersAndConsumers) {
   testing::send(out, "2");
   EXPECT_EQ(out.claim(1, 1ms).outcome(), Outcome::timeout);
   EXPECT_EQ(out.claim(1, 1ms).outcome(), Outcome::timeout);
-  queue.purge();
+  ASSERT_TRUE(queue.purge());
   queue.close();
   const SegmentSnapshot snapshot = must_inspect(name);
   const QueueSnapshot& q = queue_of(snapshot, "q");

@@ -33,14 +33,14 @@ TEST_F(QueueTest, ProducesEveryOutcome) {
   std::stop_source stop;
   stop.request_stop();
   expect(producer.claim(1, stop.get_token()).outcome(), Outcome::stopped);
-  expect(q.purge() == 2 ? Outcome::ok : Outcome::corrupt, Outcome::ok);
+  expect(q.purge().value() == 2 ? Outcome::ok : Outcome::corrupt, Outcome::ok);
   expect(consumer.receive({stop.get_token(), 1h}).outcome(), Outcome::stopped);
   expect(producer.claim(4097).outcome(), Outcome::too_large);
   expect(producer.claim_batch(2, producer.max_inline() + 1).outcome(), Outcome::too_large);
   auto block = producer.claim(4096);
   expect(block.outcome(), Outcome::ok);
   expect(producer.try_claim(4096).outcome(), Outcome::no_block);
-  expect(rejecting.purge() == 2 ? Outcome::ok : Outcome::corrupt, Outcome::ok);
+  expect(rejecting.purge().value() == 2 ? Outcome::ok : Outcome::corrupt, Outcome::ok);
   expect(rejecting.producer().claim(4096, 1h).outcome(), Outcome::no_block);
   block.abort();
   q.close();
@@ -55,6 +55,9 @@ TEST_F(QueueTest, ProducesEveryOutcome) {
   ASSERT_TRUE(segment.remove_queue("other"));
   expect(other.producer().claim(1).outcome(), Outcome::removed);
   expect(other.consumer().receive().outcome(), Outcome::removed);
+  auto spsc = queue(segment, "spsc", {.kind = QueueKind::spsc});
+  auto owner = spsc.producer();
+  expect(spsc.producer().claim(1).outcome(), Outcome::busy);
   // `detached` is what a child of fork() hears: tests/faults/fork_test.cpp.
   for (int outcome = 0; outcome <= static_cast<int>(Outcome::corrupt); ++outcome)
     if (static_cast<Outcome>(outcome) != Outcome::detached) {
@@ -242,20 +245,20 @@ TEST_F(QueueTest, PurgesWhatIsThereAndNothingThatComesLater) {
   auto q = queue(segment, "q", {.capacity = 16});
   auto producer = q.producer();
   auto consumer = q.consumer();
-  EXPECT_EQ(q.purge(), 0u);
+  EXPECT_EQ(q.purge().value(), 0u);
   const std::string large(4000, 'L');
   for (int i = 0; i < 4; ++i) ASSERT_EQ(producer.try_send(bytes_of(large)), Outcome::ok);
   ASSERT_EQ(producer.try_send(bytes_of("held")), Outcome::ok);
   { auto aborted = producer.claim(1); }
   ASSERT_EQ(producer.try_send(bytes_of("last")), Outcome::ok);
   consumer.receive().requeue();
-  EXPECT_EQ(q.purge(), 6u) << "the one that waited for redelivery is among them";
+  EXPECT_EQ(q.purge().value(), 6u) << "the one that waited for redelivery is among them";
   EXPECT_EQ(q.depth(), 0u);
   EXPECT_EQ(consumer.try_receive().outcome(), Outcome::empty);
   for (int i = 0; i < 4; ++i)
     EXPECT_EQ(producer.try_send(bytes_of(large)), Outcome::ok) << "their blocks are free";
   q.close();
-  EXPECT_EQ(q.purge(), 4u);
+  EXPECT_EQ(q.purge().value(), 4u);
   EXPECT_EQ(consumer.receive().outcome(), Outcome::closed);
 }
 

@@ -82,7 +82,7 @@ int peek_command(const Words& words) {
 int purge_command(const Words& words) {
   const Arguments arguments(words, {});
   OpenQueue open = open_queue(parse_queue(arguments.only_word("SEG/Q")), "purge");
-  const std::uint64_t purged = open.queue.purge();
+  const std::uint64_t purged = need(open.queue.purge());
   print(std::to_string(purged) + (purged == 1 ? " message purged\n" : " messages purged\n"));
   return kOk;
 }

@@ -46,7 +46,7 @@
 
 namespace shmq::core {
 
-enum class RingStatus : std::uint8_t { ok, full, empty, closed, removed, corrupt };
+enum class RingStatus : std::uint8_t { ok, full, empty, closed, removed, corrupt, busy };
 
 /// Consecutive positions [position, position + count) that now belong to the caller; none unless `status` is
 /// ok.

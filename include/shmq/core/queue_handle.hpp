@@ -12,6 +12,7 @@
 #include "shmq/core/event.hpp"
 #include "shmq/core/mpmc_ring.hpp"
 #include "shmq/core/shm_ring_memory.hpp"
+#include "shmq/core/shm_spsc_memory.hpp"
 #include "shmq/options.hpp"
 #include "shmq/outcome.hpp"
 
@@ -24,13 +25,18 @@ using ShmRing = MpmcRing<ShmRingMemory>;
 struct QueueHandle {
   std::shared_ptr<Attachment> attachment;
   std::string name;
-  layout::QueueHeader* header = nullptr;
-  ShmRing ring;
+  bool is_spsc = false;
+  layout::QueueHeader* header = nullptr;  // mpmc
+  ShmRing ring;                           // mpmc
+  ShmSpscMemory records;                  // spsc
+  EventWord* data_event = nullptr;
+  EventWord* space_event = nullptr;
   // Copied and checked at opening; never read from shared memory again.
   std::uint64_t generation = 0;
   std::uint32_t entry = 0;
   std::uint32_t slot_bytes = 0;
-  std::uint32_t payload_offset = 0;  // in a slot
+  std::uint32_t element_bytes = 0;
+  std::uint32_t payload_offset = 0;  // in a slot or a record
   std::uint32_t payload_room = 0;
   std::uint32_t flags = 0;
   OnFull on_full = OnFull::block;
@@ -40,7 +46,7 @@ struct QueueHandle {
   QueueHandle(const QueueHandle&) = delete;
   QueueHandle& operator=(const QueueHandle&) = delete;
   ~QueueHandle() {
-    if (header != nullptr) attachment->unpin(entry);
+    if (attachment != nullptr) attachment->unpin(entry);
   }
 
   layout::SlotHeader& slot(std::uint64_t position) const {
@@ -60,6 +66,7 @@ struct QueueHandle {
     return reinterpret_cast<layout::BlockReference*>(payload(position))->block;
   }
   std::uint64_t widen(std::uint64_t position) const {
+    if (is_spsc) return position;
     return layout::widen(position, header->position_base.load(std::memory_order_relaxed));
   }
 };
@@ -71,6 +78,7 @@ struct Endpoint {
   std::shared_ptr<QueueHandle> queue;
   ShmRing ring;
   layout::Owner me;
+  bool is_spsc = false;
   const std::atomic<bool>* detached = nullptr;
   Wait wait = Wait::spin_futex;
   std::uint32_t operations = 0;
@@ -98,7 +106,7 @@ struct Endpoint {
   /// Lets go of a taken position whose payload, if it had one, lay in the slot.
   void release_slot(std::uint64_t position) {
     ring.release(position);
-    notify(queue->header->space_event);
+    notify(*queue->space_event);
   }
 
   void (*dispose)(Endpoint*) = nullptr;
@@ -121,6 +129,8 @@ constexpr Outcome outcome_of(RingStatus status) {
       return Outcome::removed;
     case RingStatus::corrupt:
       return Outcome::corrupt;
+    case RingStatus::busy:
+      return Outcome::busy;
   }
   return Outcome::corrupt;
 }

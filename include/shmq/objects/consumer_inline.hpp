@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "shmq/consumer.hpp"
+#include "shmq/core/spsc_consumer.hpp"
 
 namespace shmq {
 
@@ -12,6 +13,50 @@ namespace core {
 struct ConsumerEndpoint : Endpoint {
   /// The redelivery sequence before the last scan that found nothing; a new consumer has seen nothing.
   std::uint64_t seen = ~std::uint64_t{0};
+  SpscConsumer<ShmSpscMemory> records;  // where the queue is spsc
+
+  /// Position of the i-th thing after `position`; of records one has to go from each to the next.
+  std::uint64_t next(std::uint64_t position) const {
+    if (!is_spsc) return layout::position_add(position, 1);
+    return record_after(records.memory(), position,
+                        records.memory().extent(position).load(std::memory_order_relaxed));
+  }
+
+  /// Position of the only message in a grant of one.
+  std::uint64_t first_of(const Taken& taken) const {
+    return is_spsc ? taken.position
+                   : layout::position_add(taken.position, static_cast<std::uint64_t>(__builtin_ctzll(taken.mask)));
+  }
+
+  /// What a message's slot or record says of it: flags, length and type, as layout::descriptor() packs them.
+  std::uint64_t description(std::uint64_t position) const {
+    if (is_spsc)
+      return records.memory().word(position).load(std::memory_order_relaxed) &
+             ~(layout::kRecordPublished | layout::kRecordTomb);
+    return ring.memory().slot_header(ring.index_of(position)).descriptor.load(std::memory_order_relaxed);
+  }
+
+  const layout::MessageMetadata& metadata(std::uint64_t position) const {
+    return is_spsc ? *reinterpret_cast<const layout::MessageMetadata*>(&records.memory().record(position) + 1)
+                   : queue->metadata(position);
+  }
+  const layout::Origin& origin(std::uint64_t position) const {
+    return is_spsc ? *reinterpret_cast<const layout::Origin*>(
+                         records.memory().at(position) + sizeof(layout::RecordHeader) +
+                         layout::record_prefix(queue->flags, 0))
+                   : queue->origin(position);
+  }
+
+  /// The payload of a record. Its words are shared memory: whatever they say, no more than its room is read.
+  std::span<const std::byte> record_payload(std::uint64_t position) const {
+    const std::uint64_t word = records.memory().word(position).load(std::memory_order_relaxed);
+    const std::uint64_t extent = records.memory().extent(position).load(std::memory_order_relaxed);
+    const std::uint64_t offset = sizeof(layout::RecordHeader) + layout::record_prefix(queue->flags, word);
+    const std::uint64_t room = record_after(records.memory(), position, extent) - position;
+    if (room < offset) [[unlikely]]
+      return {};
+    return {records.memory().at(position) + offset, std::min(layout::record_length(word), room - offset)};
+  }
 
   /// After a take of READY or TOMB slots: which of them are messages; the others are released at once.
   std::uint64_t messages_of(const Grant& grant) {
@@ -28,7 +73,10 @@ struct ConsumerEndpoint : Endpoint {
   }
 
   void release(std::uint64_t position) {
-    if (length(position) & layout::kLengthInBlock) [[unlikely]]
+    if (is_spsc) {
+      records.release(position);
+      notify(*queue->space_event);
+    } else if (length(position) & layout::kLengthInBlock) [[unlikely]]
       release_block(*this, position);
     else
       release_slot(position);
@@ -51,6 +99,16 @@ inline core::Taken Consumer<void>::take(std::size_t max, const Limit* limit) {
   if (consumer.is_detached()) [[unlikely]]
     return {Outcome::detached};
   const auto count = static_cast<std::uint32_t>(std::clamp<std::size_t>(max, 1, kBatchMax));
+  if (consumer.is_spsc) {
+    const core::RecordGrant grant = consumer.records.try_take(count, false);
+    if (grant.status == core::RingStatus::ok && !grant.again) [[likely]]
+      return {Outcome::ok, grant.position, grant.mask};
+    if (grant.status == core::RingStatus::ok) {
+      consumer.queue->records.header().redelivered.fetch_add(1, std::memory_order_relaxed);
+      return {Outcome::ok, grant.position, grant.mask};
+    }
+    return core::receive_slow(consumer, count, limit);
+  }
   if (consumer.seen == consumer.ring.redelivery_sequence()) [[likely]] {
     const core::Grant grant = consumer.ring.try_take(consumer.me, count);
     if (grant.status == core::RingStatus::ok) [[likely]]
@@ -62,6 +120,10 @@ inline core::Taken Consumer<void>::take(std::size_t max, const Limit* limit) {
 
 inline Message::Message(core::ConsumerEndpoint* consumer, std::uint64_t position)
     : consumer_(consumer), position_(position), outcome_(Outcome::ok) {
+  if (consumer->is_spsc) {
+    data_ = consumer->record_payload(position);
+    return;
+  }
   const std::uint32_t length = consumer->length(position);
   if (length & layout::kLengthInBlock) [[unlikely]] {
     data_ = core::block_payload(*consumer, position, length & layout::kLengthMask);
@@ -75,9 +137,7 @@ inline Message::Message(core::ConsumerEndpoint* consumer, std::uint64_t position
 inline Message Consumer<void>::message(const core::Taken& taken) {
   if (taken.outcome != Outcome::ok) return Message(taken.outcome);
   endpoint_->borrow();
-  return Message(
-      endpoint_.get(),
-      layout::position_add(taken.position, static_cast<std::uint64_t>(__builtin_ctzll(taken.mask))));
+  return Message(endpoint_.get(), endpoint_->first_of(taken));
 }
 
 inline MessageBatch Consumer<void>::batch(const core::Taken& taken) {
@@ -110,32 +170,46 @@ inline void Message::requeue() {
 
 inline Message MessageBatch::pop_front() {
   if (consumer_ == nullptr) return Message(Outcome::empty);
-  const auto i = static_cast<std::uint64_t>(__builtin_ctzll(mask_));
-  mask_ &= mask_ - 1;
   core::ConsumerEndpoint* const consumer = consumer_;
+  while (!(mask_ & 1)) {
+    mask_ >>= 1;
+    position_ = consumer->next(position_);
+  }
+  const std::uint64_t first = position_;
+  mask_ >>= 1;
+  position_ = consumer->next(position_);
   if (mask_ == 0)
     consumer_ = nullptr;  // the batch's loan becomes the message's
   else
     consumer->borrow();
-  return Message(consumer, layout::position_add(position_, i));
+  return Message(consumer, first);
+}
+
+template <class Visit>
+void MessageBatch::visit(core::ConsumerEndpoint& consumer, Visit&& visit) const {
+  std::uint64_t position = position_;
+  for (std::uint64_t rest = mask_; rest != 0; rest >>= 1) {
+    const std::uint64_t next = consumer.next(position);  // before the visit: a release may end what says it
+    if (rest & 1) visit(position);
+    position = next;
+  }
 }
 
 template <class Read>
 void MessageBatch::for_each(Read&& read) const {
-  for (std::uint64_t rest = mask_; rest != 0 && consumer_ != nullptr; rest &= rest - 1) {
-    Message message(consumer_,
-                    layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
+  if (consumer_ == nullptr) return;
+  visit(*consumer_, [&](std::uint64_t position) {
+    Message message(consumer_, position);
     read(static_cast<const Message&>(message));
     message.consumer_ = nullptr;  // still the batch's
-  }
+  });
 }
 
 inline void MessageBatch::release() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) {
-    for (std::uint64_t rest = mask_; rest != 0; rest &= rest - 1)
-      consumer->release(layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
+    visit(*consumer, [&](std::uint64_t position) { consumer->release(position); });
   }
   consumer->give_back();
 }
@@ -144,9 +218,7 @@ inline void MessageBatch::requeue() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) {
-    for (std::uint64_t rest = mask_; rest != 0; rest &= rest - 1)
-      core::requeue_message(
-          *consumer, layout::position_add(position_, static_cast<std::uint64_t>(__builtin_ctzll(rest))));
+    visit(*consumer, [&](std::uint64_t position) { core::requeue_message(*consumer, position); });
   }
   consumer->give_back();
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "shmq/core/spsc_ring.hpp"
 #include "shmq/producer.hpp"
 
 namespace shmq {
@@ -11,12 +12,32 @@ namespace shmq {
 namespace core {
 
 struct ProducerEndpoint : Endpoint {
+  SpscProducer<ShmSpscMemory> records;  // where the queue is spsc
+
+  /// Bytes of the ring that a payload takes.
+  std::uint64_t extent_of(std::uint64_t bytes, std::uint32_t length_flags = 0) const {
+    return layout::extent_for(
+        layout::record_prefix(queue->flags, std::uint64_t{length_flags} << 32) + bytes);
+  }
+  std::byte* record_payload(std::uint64_t position, std::uint32_t length_flags = 0) const {
+    return records.memory().at(position) + sizeof(layout::RecordHeader) +
+           layout::record_prefix(queue->flags, std::uint64_t{length_flags} << 32);
+  }
+  layout::MessageMetadata& metadata(std::uint64_t position) const {
+    return is_spsc ? *reinterpret_cast<layout::MessageMetadata*>(&records.memory().record(position) + 1)
+                   : queue->metadata(position);
+  }
+  /// Of a message that is being forwarded.
+  layout::Origin& origin(std::uint64_t position) const {
+    return is_spsc ? *reinterpret_cast<layout::Origin*>(record_payload(position)) : queue->origin(position);
+  }
+
   /// After a publication or an abort: wakes who waits for it.
   void announce() {
-    notify(queue->header->data_event);
+    notify(*queue->data_event);
     // Once the queue is closed, consumers wait for its end where space is announced.
-    if (queue->header->data_event.load(std::memory_order_relaxed) & kEventClosed) [[unlikely]]
-      notify(queue->header->space_event);
+    if (queue->data_event->load(std::memory_order_relaxed) & kEventClosed) [[unlikely]]
+      notify(*queue->space_event);
   }
 
   void finish(std::uint64_t position) {
@@ -39,13 +60,18 @@ inline void Claim<void>::publish() {
   core::ProducerEndpoint* const producer = std::exchange(producer_, nullptr);
   if (producer == nullptr) return;
   if (!producer->is_detached()) [[likely]] {
-    const core::QueueHandle& queue = *producer->queue;
-    if (queue.flags & layout::kQueueMetadata) core::write_metadata(*producer, position_, correlation_);
-    const std::uint32_t length = bytes_ | length_flags_ | (in_block_ ? layout::kLengthInBlock : 0);
-    producer->ring.memory()
-        .slot_header(producer->ring.index_of(position_))
-        .descriptor.store(layout::descriptor(length, type_), std::memory_order_relaxed);
-    producer->ring.publish(position_);
+    if (producer->queue->flags & layout::kQueueMetadata)
+      core::write_metadata(*producer, producer->metadata(position_), correlation_);
+    if (producer->is_spsc) {
+      producer->records.publish(position_,
+                                layout::record_word(bytes_, type_, std::uint64_t{length_flags_} << 32));
+    } else {
+      const std::uint32_t length = bytes_ | length_flags_ | (in_block_ ? layout::kLengthInBlock : 0);
+      producer->ring.memory()
+          .slot_header(producer->ring.index_of(position_))
+          .descriptor.store(layout::descriptor(length, type_), std::memory_order_relaxed);
+      producer->ring.publish(position_);
+    }
     producer->finish(position_);
   }
   producer->give_back();
@@ -54,7 +80,12 @@ inline void Claim<void>::publish() {
 inline void Claim<void>::abort() {
   core::ProducerEndpoint* const producer = std::exchange(producer_, nullptr);
   if (producer == nullptr) return;
-  if (!producer->is_detached()) core::abort_claim(*producer, position_, in_block_);
+  if (!producer->is_detached()) {
+    if (producer->is_spsc)
+      core::abort_records(*producer, position_, producer->extent_of(bytes_, length_flags_), 1);
+    else
+      core::abort_claim(*producer, position_, in_block_);
+  }
   producer->give_back();
 }
 
@@ -65,7 +96,19 @@ inline Claim<void> Producer<void>::claim_room(std::size_t bytes, const Limit* li
   if (producer.is_detached()) [[unlikely]]
     return Claim<void>(Outcome::detached);
   core::ClaimedRoom room;
-  if (bytes <= producer.queue->payload_room) [[likely]] {
+  if (producer.is_spsc) {
+    if (bytes > producer.queue->payload_room) [[unlikely]]
+      return Claim<void>(Outcome::too_large);
+    const std::uint64_t extent = producer.extent_of(bytes);
+    core::Grant grant = producer.records.try_claim(extent, 1, false);
+    if (grant.status != core::RingStatus::ok) [[unlikely]] {
+      Outcome outcome = core::outcome_of(grant.status);
+      grant = core::claim_records_slow(producer, extent, 1, limit, outcome);
+      if (outcome != Outcome::ok) return Claim<void>(outcome);
+    }
+    room.position = grant.position;
+    room.data = producer.record_payload(grant.position);
+  } else if (bytes <= producer.queue->payload_room) [[likely]] {
     core::Grant grant = producer.ring.try_claim(producer.me);
     if (grant.status != core::RingStatus::ok) [[unlikely]] {
       Outcome outcome = core::outcome_of(grant.status);
@@ -96,33 +139,48 @@ inline ClaimBatch::ClaimBatch(core::ProducerEndpoint* producer, core::Grant gran
   for (std::size_t i = 0; i < count_; ++i) set(i, bytes);
 }
 
+inline std::uint64_t ClaimBatch::position_at(std::size_t i) const {
+  return producer_->is_spsc ? position_ + i * producer_->extent_of(bytes_) : layout::position_add(position_, i);
+}
+
 inline std::span<std::byte> ClaimBatch::operator[](std::size_t i) const {
   if (i >= size()) return {};
-  return {producer_->queue->payload(layout::position_add(position_, i)), bytes_};
+  const std::uint64_t position = position_at(i);
+  return {producer_->is_spsc ? producer_->record_payload(position) : producer_->queue->payload(position), bytes_};
 }
 
 inline void ClaimBatch::set(std::size_t i, std::size_t bytes, std::uint32_t type) {
   if (i >= size() || producer_->is_detached()) return;
-  // The slot is ours until it is published, so its descriptor keeps what was set.
-  producer_->queue->slot(layout::position_add(position_, i))
-      .descriptor.store(
-          layout::descriptor(static_cast<std::uint32_t>(std::min<std::size_t>(bytes, bytes_)), type),
-          std::memory_order_relaxed);
+  // The slot or record is ours until it is published, so its own words keep what was set.
+  const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, bytes_));
+  if (producer_->is_spsc)
+    producer_->records.describe(position_at(i), layout::record_word(length, type));
+  else
+    producer_->queue->slot(position_at(i))
+        .descriptor.store(layout::descriptor(length, type), std::memory_order_relaxed);
 }
 
 inline void ClaimBatch::publish(std::size_t n) {
   core::ProducerEndpoint* const producer = std::exchange(producer_, nullptr);
   if (producer == nullptr) return;
   if (!producer->is_detached()) {
+    const bool spsc = producer->is_spsc;
+    const std::uint64_t step = spsc ? producer->extent_of(bytes_) : 1;
     for (std::size_t i = 0; i < count_; ++i) {
-      const std::uint64_t position = layout::position_add(position_, i);
+      const std::uint64_t position = spsc ? position_ + i * step : layout::position_add(position_, i);
       if (i >= n) {
-        core::abort_claim(*producer, position, false);
+        if (!spsc) core::abort_claim(*producer, position, false);
         continue;
       }
-      if (producer->queue->flags & layout::kQueueMetadata) core::write_metadata(*producer, position, 0);
-      producer->ring.publish(position);
+      if (producer->queue->flags & layout::kQueueMetadata)
+        core::write_metadata(*producer, producer->metadata(position), 0);
+      if (spsc)
+        producer->records.publish(position, producer->records.description(position));
+      else
+        producer->ring.publish(position);
     }
+    if (spsc && n < count_)
+      core::abort_records(*producer, position_ + n * step, step, static_cast<std::uint32_t>(count_ - n));
     producer->operations += count_ / 2;  // a batch is due sooner: it costs one look for all of it
     producer->finish(position_);
   }
@@ -134,10 +192,13 @@ inline ClaimBatch Producer<void>::claim_rooms(std::size_t max, std::size_t bytes
   if (producer.is_detached()) return ClaimBatch(Outcome::detached);
   if (bytes > producer.queue->payload_room) return ClaimBatch(Outcome::too_large);
   const auto count = static_cast<std::uint32_t>(std::clamp<std::size_t>(max, 1, kBatchMax));
-  core::Grant grant = producer.ring.try_claim(producer.me, count);
+  const std::uint64_t extent = producer.is_spsc ? producer.extent_of(bytes) : 0;
+  core::Grant grant = producer.is_spsc ? producer.records.try_claim(extent, count, false)
+                                       : producer.ring.try_claim(producer.me, count);
   if (grant.status != core::RingStatus::ok) {
     Outcome outcome = core::outcome_of(grant.status);
-    grant = core::claim_slow(producer, outcome, count, limit, outcome);
+    grant = producer.is_spsc ? core::claim_records_slow(producer, extent, count, limit, outcome)
+                             : core::claim_slow(producer, outcome, count, limit, outcome);
     if (outcome != Outcome::ok) return ClaimBatch(outcome);
   }
   producer.borrow();

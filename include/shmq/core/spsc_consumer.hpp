@@ -1,0 +1,223 @@
+// The consumer's end of a byte ring. The protocol, its invariants and what a kill leaves are in core/spsc_ring.hpp.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "shmq/core/spsc_ring.hpp"
+
+namespace shmq::core {
+
+/// Records that were taken: bit i of `mask` is the i-th record from `position` on; the others between are done with.
+struct RecordGrant {
+  RingStatus status = RingStatus::ok;
+  std::uint64_t position = 0;
+  std::uint64_t mask = 0;
+  bool again = false;  // it was handed out before
+};
+
+/// Where the record after `position` starts; `position` itself where its extent is not one that a producer writes.
+template <class Memory>
+std::uint64_t record_after(const Memory& memory, std::uint64_t position, std::uint64_t extent_word) {
+  const std::uint64_t extent = layout::record_extent(extent_word);
+  const std::uint64_t to_end = memory.ring_bytes() - (position & (memory.ring_bytes() - 1));
+  const bool sound = extent >= sizeof(layout::RecordHeader) && extent <= to_end &&
+                     extent % layout::kRecordAlignment == 0;
+  return sound ? position + extent : position;
+}
+
+/// The owner of the consumer's end.
+template <class Memory>
+class SpscConsumer {
+ public:
+  SpscConsumer() = default;
+  explicit SpscConsumer(Memory memory) : memory_(memory), bytes_(memory_.ring_bytes()) {}
+
+  bool owns_end() const { return owns_; }
+  Memory& memory() { return memory_; }
+  const Memory& memory() const { return memory_; }
+
+  /// Becomes the consumer; `busy_with` is set to the owner's word where there is one. What the last consumer had taken
+  /// and not released comes first, again.
+  RingStatus take_over(layout::Owner me, std::uint64_t* busy_with) {
+    if (owns_) return RingStatus::ok;
+    if (!take_end(memory_.consumer(), me, busy_with)) return RingStatus::busy;
+    owns_ = true;
+    damaged_ = false;
+    requeued_ = 0;
+    released_ = position_ = memory_.released().load(std::memory_order_acquire);
+    received_ = memory_.received().load(std::memory_order_acquire);
+    head_ = memory_.head().load(std::memory_order_acquire);
+    const std::uint64_t open = lies_before(released_, received_) ? received_ - released_ : 0;
+    if (released_ % layout::kRecordAlignment != 0 || open > bytes_) damaged_ = true;
+    return damaged_ ? RingStatus::corrupt : RingStatus::ok;
+  }
+
+  void let_go() {
+    if (!owns_) return;
+    publish_head();
+    owns_ = false;
+    let_go_of_end(memory_.consumer());
+  }
+
+  /// Takes up to `max` (64 at most) published records. A message that was handed out before comes alone. A look that
+  /// is not thorough touches no line that the producer writes but the record's own.
+  RecordGrant try_take(std::uint32_t max, bool thorough) {
+    if (!owns_ || damaged_) [[unlikely]]
+      return {owns_ ? RingStatus::corrupt : RingStatus::busy};
+    if (memory_.state().load(std::memory_order_relaxed) & layout::kSpscRemoved) [[unlikely]]
+      return {RingStatus::removed};
+    const std::uint64_t began = position_;
+    if (requeued_ != 0) [[unlikely]] {
+      const RecordGrant again = take_requeued();
+      if (again.status == RingStatus::ok) return again;
+    }
+    RecordGrant grant{RingStatus::empty, position_};
+    for (std::uint32_t i = 0; i < max;) {
+      const std::uint64_t position = position_;
+      const std::uint64_t word = memory_.word(position).load(std::memory_order_acquire);  // pairs with publish()
+      const bool published = word & layout::kRecordPublished;
+      if (!published && (grant.mask != 0 || !thorough || !never_published(position))) break;
+      const std::uint64_t extent = memory_.extent(position).load(std::memory_order_relaxed);
+      const std::uint64_t next = record_after(memory_, position, extent);
+      if (next == position) [[unlikely]]
+        return corrupt();
+      const bool repeat = lies_before(position, received_);
+      if (!published || (word & layout::kRecordTomb) || (repeat && (extent & layout::kRecordDone))) [[unlikely]] {
+        if (published || memory_.word(position).load(std::memory_order_acquire) == word) {
+          position_ = next;
+          finish(position, next);
+          if (position_ - began > bytes_) return corrupt();  // nothing but tombs, all around
+          if (grant.mask == 0)
+            grant.position = next;
+          else
+            ++i;
+        }
+        continue;
+      }
+      if (repeat) [[unlikely]] {
+        if (grant.mask == 0) {
+          hand_out_again(position, extent);
+          position_ = next;
+          return {RingStatus::ok, position, 1, true};
+        }
+        break;
+      }
+      grant.mask |= std::uint64_t{1} << i;
+      position_ = next;
+      ++i;
+    }
+    if (grant.mask == 0) return grant;
+    grant.status = RingStatus::ok;
+    received_ = position_;
+    memory_.received().store(received_, std::memory_order_release);
+    return grant;
+  }
+
+  /// Done with a record that was taken. The producer learns of the room within an eighth of the ring, or when it looks
+  /// thoroughly.
+  void release(std::uint64_t position) {
+    const std::uint64_t next =
+        record_after(memory_, position, memory_.extent(position).load(std::memory_order_relaxed));
+    if (next == position) [[unlikely]]
+      damaged_ = true;
+    else
+      finish(position, next);
+  }
+
+  /// Gives a record back: the next take hands it out again, marked.
+  void requeue(std::uint64_t position) {
+    mark(position, layout::kRecordRequeued);
+    ++requeued_;
+  }
+
+  /// Lets the producer see all the room there is.
+  void publish_head() {
+    if (head_ == released_) return;
+    head_ = released_;
+    memory_.head().store(head_, std::memory_order_release);
+  }
+
+  /// Whether a record that no consumer took yet, or that is to be handed out again, is there. Changes nothing.
+  bool something_to_take() const {
+    return requeued_ != 0 || (memory_.word(position_).load(std::memory_order_acquire) & layout::kRecordPublished);
+  }
+
+  /// Closed, everything taken and released: nothing will ever come.
+  bool drained() const {
+    const std::uint64_t state = memory_.state().load(std::memory_order_acquire);
+    return (state & layout::kSpscClosed) && released_ == memory_.tail().load(std::memory_order_acquire);
+  }
+
+ private:
+  RecordGrant corrupt() {
+    damaged_ = true;
+    return {RingStatus::corrupt};
+  }
+
+  /// Whether the claim at `position` was left by a producer that has gone (S4). The word has to be looked at again
+  /// afterwards: it may have been published before its producer went.
+  bool never_published(std::uint64_t position) const {
+    if (lies_before(position, memory_.settled().load(std::memory_order_acquire))) return true;
+    const std::uint64_t owner = memory_.producer().load(std::memory_order_acquire);
+    if (end_state(owner) != layout::EndState::free) return false;
+    const std::uint64_t tail = memory_.tail().load(std::memory_order_acquire);
+    return lies_before(position, tail) && memory_.producer().load(std::memory_order_acquire) == owner;
+  }
+
+  void hand_out_again(std::uint64_t position, std::uint64_t extent) {
+    const std::uint64_t count = extent & layout::kRecordDeliveriesMask;
+    const std::uint64_t next = (extent & ~layout::kRecordRequeued) + (count < layout::kRecordDeliveriesMask ? 1 : 0);
+    memory_.extent(position).store(next, std::memory_order_relaxed);
+  }
+
+  RecordGrant take_requeued() {
+    for (std::uint64_t position = released_; lies_before(position, position_);) {
+      const std::uint64_t extent = memory_.extent(position).load(std::memory_order_relaxed);
+      if ((extent & layout::kRecordRequeued) && !(extent & layout::kRecordDone)) {
+        hand_out_again(position, extent);
+        --requeued_;
+        return {RingStatus::ok, position, 1, true};
+      }
+      const std::uint64_t next = record_after(memory_, position, extent);
+      if (next == position) return corrupt();
+      position = next;
+    }
+    requeued_ = 0;
+    return {RingStatus::empty};
+  }
+
+  void mark(std::uint64_t position, std::uint64_t bit) {
+    auto& extent = memory_.extent(position);
+    extent.store(extent.load(std::memory_order_relaxed) | bit, std::memory_order_relaxed);
+  }
+
+  void finish(std::uint64_t position, std::uint64_t next) {
+    if (position != released_) [[unlikely]] {
+      mark(position, layout::kRecordDone);
+      return;
+    }
+    while (lies_before(next, position_)) {  // what was released before its turn
+      const std::uint64_t extent = memory_.extent(next).load(std::memory_order_relaxed);
+      if (!(extent & layout::kRecordDone)) break;
+      const std::uint64_t after = record_after(memory_, next, extent);
+      if (after == next) break;
+      next = after;
+    }
+    released_ = next;
+    memory_.released().store(released_, std::memory_order_release);
+    if (released_ - head_ >= bytes_ / 8) publish_head();
+  }
+
+  Memory memory_{};
+  std::uint64_t bytes_ = 0;
+  std::uint64_t position_ = 0;  // the next record to take
+  std::uint64_t received_ = 0;
+  std::uint64_t released_ = 0;
+  std::uint64_t head_ = 0;
+  std::uint32_t requeued_ = 0;
+  bool owns_ = false;
+  bool damaged_ = false;
+};
+
+}  // namespace shmq::core
