@@ -305,7 +305,7 @@ void Operations::manage() {
     case 9:
       if (Opened* const queue = any_queue(); queue != nullptr) {
         enter("Queue::purge");
-        seen_ += queue->queue.purge();
+        if (const auto purged = queue->queue.purge()) seen_ += *purged;
       }
       break;
     case 10:
