@@ -11,6 +11,7 @@ int main(int argc, char** argv) {
   bench::add_message_rows();
   bench::add_block_rows();
   bench::add_wake_rows();
+  bench::add_several_rows();
   bench::add_reap_rows();
   bench::add_segment_rows();
   bench::add_inspect_rows();

@@ -18,6 +18,7 @@
 #include "shmq/options.hpp"
 #include "shmq/outcome.hpp"
 #include "shmq/producer.hpp"
+#include "shmq/result.hpp"
 
 namespace shmq {
 
@@ -54,6 +55,8 @@ Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* l
 void release_block(Endpoint& consumer, std::uint64_t position);
 void requeue_message(ConsumerEndpoint& consumer, std::uint64_t position);
 void stamp_take(ConsumerEndpoint& consumer);
+void unwatch(ConsumerEndpoint& consumer);
+void raise_armed(ConsumerEndpoint& consumer);
 std::span<const std::byte> block_payload(const ConsumerEndpoint& consumer, std::uint64_t position,
                                          std::uint32_t bytes);
 }  // namespace core
@@ -194,6 +197,24 @@ class Consumer<void> {
 
   static constexpr std::size_t kBatchMax = 64;
 
+  // For loops over poll(), epoll or io_uring, which wait for other things as well: call arm() before each wait, and
+  // receive with try_receive() when the descriptor is readable. The order does not matter, and neither does how much
+  // is received in one turn; a descriptor that is not armed again stays readable, and the loop turns idly. Measure of
+  // what it costs: docs/api.md. Not for reading: only arm() and disarm() make it not readable again.
+
+  /// A descriptor (an eventfd, close-on-exec and nonblocking) of this consumer's own, made at the first call, closed
+  /// with the consumer. A helper thread of this process, shared by all its consumers, makes it readable: it is there
+  /// while any consumer has a descriptor, takes no signals, and does what waiting calls do for the dead. no_space where
+  /// the process has no descriptor or no thread left; detached.
+  Result<int> descriptor();
+  /// Makes the descriptor not readable, until there may be something to receive: a message, or the end of the stream,
+  /// or `removed`. What is there already makes it readable at once: then this returns `ok`, and `empty` where there is
+  /// nothing just now, or `detached`. Readable may be in vain: another consumer may have been faster. Without a
+  /// descriptor it only says whether there is something.
+  Outcome arm();
+  /// The descriptor is not readable, and nothing makes it so until arm().
+  void disarm();
+
  private:
   template <class>
   friend class Queue;
@@ -244,6 +265,9 @@ class Consumer {
   /// Like Consumer<void>::receive(); about a message that is not sizeof(T) long see TypedMessage.
   TypedMessage<T> receive(const Limit& limit = {}) { return typed(bytes_.receive(limit)); }
   TypedMessage<T> try_receive() { return typed(bytes_.try_receive()); }
+  Result<int> descriptor() { return bytes_.descriptor(); }
+  Outcome arm() { return bytes_.arm(); }
+  void disarm() { bytes_.disarm(); }
   /// The same consumer, for calls on bytes.
   Consumer<void>& bytes() { return bytes_; }
 

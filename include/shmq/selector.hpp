@@ -32,8 +32,8 @@ struct [[nodiscard]] Selected {
 
   /// As if its consumer had received it: release() it.
   Message message;
-  /// The number that add() gave that consumer; where the outcome is `corrupt` or `detached`, of the one that
-  /// fails.
+  /// The number that add() gave that consumer; where the outcome is `corrupt`, `busy` or `detached`, of the one
+  /// that fails.
   std::size_t source = kNobody;
 
   explicit operator bool() const { return static_cast<bool>(message); }
@@ -59,7 +59,8 @@ class Selector {
 
   /// Adds a consumer and returns a number that stands for it in this selector, never given twice: 0, 1, 2, …
   /// One that is in already keeps its number; one that was moved from is not added: kNobody. The consumer may
-  /// be moved, may receive by itself, and may be in several selectors; destroying it takes it out.
+  /// be moved, may receive by itself, and may be in several selectors. Destroying it takes it out at the next
+  /// call here; until then an spsc queue's end stays taken.
   std::size_t add(Consumer<void>& consumer);
   template <class T>
   std::size_t add(Consumer<T>& consumer) {
@@ -71,13 +72,13 @@ class Selector {
 
   /// How many take part: added, not removed, and their queue not at its end.
   std::size_t size() const;
-  /// `ok` while it takes part; else how it ended: closed, removed, corrupt, detached. `empty` for a number
+  /// `ok` while it takes part; else how it ended: closed, removed, corrupt, busy, detached. `empty` for a number
   /// that stands for nothing.
   Outcome state(std::size_t number) const;
 
   /// A message of any of them; waits as long as `limit` allows. Outcomes: ok, timeout, stopped; corrupt, busy and
-  /// detached where one consumer answers so: `source` says which, and it has dropped out. When none is left,
-  /// at once: `closed` where all were closed, otherwise how the first one that was not closed ended.
+  /// detached where one consumer answers so: `source` says which, and it has dropped out. When none is left, at once:
+  /// `closed` where all were closed, otherwise how the first one that was not closed ended.
   Selected receive(const Limit& limit = {});
   /// Never waits; `empty` when there is nothing just now.
   Selected try_receive();

@@ -34,6 +34,21 @@ Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken
   }
 }
 
+Lookout lookout_of(ConsumerEndpoint& consumer) {
+  if (consumer.is_spsc) {
+    consumer.records.publish_head();  // as a look that finds nothing does
+    return {0, consumer.records};
+  }
+  const std::uint64_t sequence = consumer.ring.redelivery_sequence();
+  if (consumer.seen != sequence && !consumer.ring.awaits_redelivery()) consumer.seen = sequence;  // as in look()
+  return {consumer.seen, {}};
+}
+
+bool ready(const QueueHandle& queue, const Lookout& lookout) {
+  if (queue.is_spsc) return lookout.records.ready();
+  return queue.ring.redelivery_sequence() != lookout.seen || queue.ring.takeable() || queue.ring.drained();
+}
+
 EventWord& receive_event(const QueueHandle& queue) {
   if (queue.is_spsc) return *queue.data_event;
   // The end of the stream is heard where space is announced: releases are, redeliveries are, and once a queue
@@ -73,7 +88,11 @@ void release_block(Endpoint& consumer, std::uint64_t position) {
 
 void requeue_message(ConsumerEndpoint& consumer, std::uint64_t position) {
   QueueHandle& queue = *consumer.queue;
-  if (consumer.is_spsc) return consumer.records.requeue(position);  // only this very consumer waits for it
+  if (consumer.is_spsc) {
+    consumer.records.requeue(position);  // only this very consumer waits for it: in a poll, if at all
+    if (consumer.watch != nullptr) raise_armed(consumer);
+    return;
+  }
   consumer.ring.redeliver(position);
   queue.header->redelivered.fetch_add(1, std::memory_order_relaxed);
   notify(*queue.data_event);

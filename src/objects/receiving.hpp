@@ -5,6 +5,7 @@
 
 #include "shmq/consumer.hpp"
 #include "shmq/core/event.hpp"
+#include "shmq/core/spsc_consumer.hpp"
 
 namespace shmq::core {
 
@@ -12,6 +13,18 @@ namespace shmq::core {
 /// where there is nothing. Only a `thorough` look finds out whether anything can still come (`closed`): that
 /// reads tail, whose line the producers write with every claim.
 Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken& taken);
+
+/// What a consumer knew when it looked last, as far as ready() needs it; a copy that another thread may use.
+struct Lookout {
+  std::uint64_t seen = 0;               // mpmc: redelivery sequence
+  SpscConsumer<ShmSpscMemory> records;  // spsc
+};
+/// In the consumer's thread, like a look that takes nothing.
+Lookout lookout_of(ConsumerEndpoint& consumer);
+
+/// Whether a look would find anything: a message, a tomb to step over, the end of the stream, damage. Reads
+/// only; may be wrong about what the consumer itself, or another one, has taken since.
+bool ready(const QueueHandle& queue, const Lookout& lookout);
 
 /// The word that says that there may be something to receive, or that the stream has come to its end. To be
 /// asked again before each sleep.

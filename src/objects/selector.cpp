@@ -78,7 +78,7 @@ struct Selection {
     return Outcome::closed;
   }
 
-  /// One look at each that takes part, in turn. `from` is set with ok, corrupt and detached.
+  /// One look at each that takes part, in turn. `from` is set with ok, corrupt, busy and detached.
   Outcome look_around(bool thorough, Taken& taken, Member*& from) {
     for (std::size_t i = 0; i < members.size(); ++i) {
       const std::size_t index = turn + i < members.size() ? turn + i : turn + i - members.size();

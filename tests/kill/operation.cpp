@@ -32,7 +32,7 @@ void await_sleep(const Process& process) {
   for (;;) {
     std::ifstream file("/proc/" + std::to_string(process.pid()) + "/syscall");
     long call = -1;
-    if (file >> call && (call == SYS_futex || call == futex_waitv)) return;
+    if (file >> call && (call == SYS_futex || call == futex_waitv || call == SYS_poll)) return;
     if (const std::string why = patience.exhausted(); !why.empty())
       throw Failure(FailureKind::setup, process.name() + " does not come to sleep in a futex: " + why);
     usleep(200);

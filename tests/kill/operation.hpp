@@ -30,7 +30,7 @@ struct Crew {
   Process& sender;
   Process& receiver;
   Ledger ledger;
-  bool receiver_waits = false;  // it was posted "drain a" or "select a" before the deed
+  bool receiver_waits = false;  // it was posted "drain a", "select a" or "poll a" before the deed
   bool sender_waits = false;    // it was posted "send a ..." before the deed
   Process* newcomer = nullptr;  // attached while the victim was stopped
   std::size_t others = 0;       // attachments besides sender and receiver
@@ -39,7 +39,7 @@ struct Crew {
 
   std::string send(const std::string& queue, std::uint64_t first, std::uint64_t count = 1,
                    std::size_t bytes = inline_bytes);
-  void post_drain(const std::string& verb = "drain");  // or "select"; waits until the receiver sleeps in it
+  void post_drain(const std::string& verb = "drain");  // or "select" or "poll"; waits until the receiver sleeps in it
   void post_send(std::uint64_t value);     // to a queue that is full, and waits until the sender sleeps in it
 };
 
@@ -76,7 +76,7 @@ void create_segment(const std::string& name, std::uint64_t start = 0, std::uint3
                     const shmq::QueueOptions& a = queue_options());
 shmq::SegmentOptions segment_options(std::uint32_t participants_max = 6);
 
-/// Waits until a process sleeps in a futex.
+/// Waits until a process sleeps in a futex, or in poll().
 void await_sleep(const Process& process);
 
 }  // namespace killtest

@@ -2,6 +2,8 @@
 
 #include "scenario.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cstring>
 #include <sstream>
@@ -152,6 +154,22 @@ std::string Party::handle(std::string_view request) {
       need(message.outcome(), "draining " + queue + ", so far " + receipts);
       receipts += receipt(message);
       message.release();
+    }
+  }
+  if (verb == "poll") {
+    pollfd watched{expect(from(queue).descriptor()), POLLIN, 0};
+    std::string receipts;
+    for (;;) {
+      shmq::Message message = from(queue).try_receive();
+      if (message.outcome() == shmq::Outcome::closed) return receipts;
+      if (message) {
+        receipts += receipt(message);
+        message.release();
+        continue;
+      }
+      if (from(queue).arm() != shmq::Outcome::empty) continue;
+      const int patience_ms = static_cast<int>(std::chrono::milliseconds(party_patience).count());
+      require(::poll(&watched, 1, patience_ms) == 1, "nothing came by the descriptor of " + queue + ", so far " + receipts);
     }
   }
   if (verb == "recv" || verb == "hold") {

@@ -34,6 +34,7 @@ class Party : public Actor {
   /// trysend Q VALUE [BYTES]        answers the outcome
   /// drain Q                        receives and releases until the end of the stream; answers the receipts
   /// select Q                       the same through a Selector over two consumers of it
+  /// poll Q                         the same in a loop over its consumer's descriptor
   /// recv Q COUNT | tryrecv Q COUNT receives and releases COUNT, or up to COUNT without waiting
   /// hold Q [COUNT]                 receives and keeps
   /// look                           receipts of what is kept, read again

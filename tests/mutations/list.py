@@ -15,6 +15,8 @@ CONSUMER = "src/objects/consumer.cpp"
 ATTACHMENT = "src/core/attachment.cpp"
 EVENT = "include/shmq/core/event.hpp"
 SELECTOR = "src/objects/selector.cpp"
+DESCRIPTOR = "src/objects/descriptor.cpp"
+WATCHER = "src/objects/watcher.cpp"
 WAITER = "src/objects/waiter.hpp"
 
 MUTATIONS = [
@@ -109,4 +111,27 @@ MUTATIONS = [
     ("a selector that does not look for the dead", SELECTOR,
      "for (Attachment* attachment : selection_.attachments) objects::housekeeping(*attachment, now_ns);", "(void)now_ns;",
      "faults_selector_test", "Selector.Mends*"),
+    ("arm without its second look", DESCRIPTOR, "if (!core::ready(*consumer.queue, lookout)) return Outcome::empty;",
+     "if (watch != nullptr) return Outcome::empty;", "descriptor_test", "DescriptorTest.IsReadableOnce*"),
+    ("arm that does not tell the helper of a new word", WATCHER, "if (watch.listed != &word) poke();", "",
+     "descriptor_test", "DescriptorTest.IsReadableOnce*"),
+    ("a helper that does not compare the words", WATCHER,
+     "(value != watch->expected || (slice && core::ready(*watch->queue, watch->lookout)))",
+     "(slice && core::ready(*watch->queue, watch->lookout))", "descriptor_test", "*NoChangeOfAWord*"),
+    ("a helper that never looks by itself", WATCHER,
+     "(value != watch->expected || (slice && core::ready(*watch->queue, watch->lookout)))",
+     "value != watch->expected", "faults_descriptor_test", "Descriptor.BecomesReadableThough*"),
+    ("a helper that does not look for the dead", WATCHER, "housekeeping(*attachment, now_ns);",
+     "(void)attachment, (void)now_ns;", "faults_descriptor_test", "Descriptor.BecomesReadableWhen*"),
+    ("a forked child that waits for its parent's helper", WATCHER,
+     "Watcher* const parents = current_.exchange(nullptr, std::memory_order_relaxed);",
+     "Watcher* const parents = nullptr;", "faults_descriptor_test", "Descriptor.OfAForkedChild*"),
+    ("a helper that takes signals", "src/os/helper_thread.cpp", "sigfillset(&all);", "sigemptyset(&all);",
+     "descriptor_test", "*TakesNoSignals"),
+    ("a helper that outlives the last descriptor", WATCHER, "if (ends_) ::pthread_join(thread_, nullptr);", "ends_ = false;",
+     "descriptor_test", "*HelperWithTheLast"),
+    ("an spsc message given back that nobody polls for", CONSUMER, "if (consumer.watch != nullptr) raise_armed(consumer);",
+     "", "descriptor_test", "*OfARingOfRecords*"),
+    ("a disarmed descriptor that is raised", WATCHER, "if (watch.armed) raise_locked(watch);", "raise_locked(watch);",
+     "descriptor_test", "*OfARingOfRecords*"),
 ]

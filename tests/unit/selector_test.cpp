@@ -270,6 +270,32 @@ TEST_F(SelectorTest, ServesMoreQueuesThanOneSystemCallWaitsFor) {
   EXPECT_EQ(selector.receive(30ms).outcome(), Outcome::timeout);
 }
 
+TEST_F(SelectorTest, WaitsForQueuesOfBothKinds) {
+  fill(1);
+  auto records = queue(segment, "records", {.kind = QueueKind::spsc});
+  auto sender = records.producer();
+  auto consumer = records.consumer();
+  const std::size_t number = selector.add(consumer);
+  for (int i = 0; i < 20; ++i) {
+    const bool first = i % 2 == 0;
+    std::jthread thread([&] {
+      std::this_thread::sleep_for(1ms);
+      ASSERT_EQ((first ? producers[0] : sender).send(bytes_of(std::to_string(i))), Outcome::ok);
+    });
+    expect_from(first ? numbers[0] : number, std::to_string(i));
+  }
+  auto another = records.consumer();
+  const std::size_t refused = selector.add(another);
+  Selected busy = selector.receive(kPatience);
+  EXPECT_EQ(busy.outcome(), Outcome::busy);
+  EXPECT_EQ(busy.source, refused);
+  records.close();
+  queues[0].close();
+  EXPECT_EQ(selector.receive(kPatience).outcome(), Outcome::busy) << "not all of them were closed";
+  selector.remove(refused);
+  EXPECT_EQ(selector.receive(kPatience).outcome(), Outcome::closed);
+}
+
 TEST_F(SelectorTest, WaitsInEveryWay) {
   for (const Wait wait : {Wait::spin, Wait::spin_yield, Wait::spin_futex}) {
     auto first = queue(segment, "first", {.capacity = 4}), second = queue(segment, "second", {.capacity = 4});

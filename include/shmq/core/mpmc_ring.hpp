@@ -184,6 +184,19 @@ class MpmcRing {
     return {RingStatus::corrupt};
   }
 
+  /// Whether try_take() would give something else than `empty`. Takes nothing.
+  bool takeable() const {
+    for (;;) {
+      const std::uint64_t head = memory_.head().load(std::memory_order_acquire);
+      if (head & layout::kRingRemoved) return true;
+      const std::uint64_t position = layout::ring_position(head);
+      const std::uint64_t slot = memory_.slot(index_of(position)).load(std::memory_order_acquire);
+      if (slot == ready_word(position) || slot == tomb_word(position)) return true;
+      if (slot == free_word(position) || lap_diff(layout::slot_lap(slot), lap_of(position)) < 0) return false;
+      if (memory_.head().load(std::memory_order_acquire) == head) return true;  // damage: try_take() says so
+    }
+  }
+
   /// Done with a received position. Pairs with the acquire of the slot in try_claim().
   void release(std::uint64_t position) {
     memory_.slot(index_of(position))
@@ -219,6 +232,14 @@ class MpmcRing {
         return {RingStatus::ok, nearest(position, layout::slot_lap(mine)), 1};
     }
     return {RingStatus::empty};
+  }
+
+  /// Whether any message waits for redelivery.
+  bool awaits_redelivery() const {
+    for (std::uint64_t i = 0; i < capacity(); ++i)
+      if (layout::slot_state(memory_.slot(i).load(std::memory_order_acquire)) == layout::SlotState::redeliver)
+        return true;
+    return false;
   }
 
   // ---- the end of the stream

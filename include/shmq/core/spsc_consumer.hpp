@@ -143,6 +143,20 @@ class SpscConsumer {
     return requeued_ != 0 || (memory_.word(position_).load(std::memory_order_acquire) & layout::kRecordPublished);
   }
 
+  /// Whether a thorough look would find anything: a record to take or to step over, an end, damage. Reads only. A copy
+  /// may be asked by another thread; it is right as long as nothing was taken since.
+  bool ready() const {
+    if (!owns_ || damaged_ || requeued_ != 0) return true;
+    const std::uint64_t state = memory_.state().load(std::memory_order_acquire);
+    if (state & layout::kSpscRemoved) return true;
+    if ((memory_.word(position_).load(std::memory_order_acquire) & layout::kRecordPublished) || never_published(position_))
+      return true;
+    if (!(state & layout::kSpscClosing)) return false;
+    // What a closer left half-done the look finishes.
+    return !(state & layout::kSpscClosed) || memory_.released().load(std::memory_order_acquire) ==
+                                                 memory_.tail().load(std::memory_order_acquire);
+  }
+
   /// Closed, everything taken and released: nothing will ever come.
   bool drained() const {
     const std::uint64_t state = memory_.state().load(std::memory_order_acquire);

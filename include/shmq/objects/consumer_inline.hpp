@@ -8,11 +8,17 @@
 
 namespace shmq {
 
+namespace objects {
+struct Watch;
+}
+
 namespace core {
 
 struct ConsumerEndpoint : Endpoint {
   /// The redelivery sequence before the last scan that found nothing; a new consumer has seen nothing.
   std::uint64_t seen = ~std::uint64_t{0};
+  /// Its descriptor, where it has one.
+  objects::Watch* watch = nullptr;
   SpscConsumer<ShmSpscMemory> records;  // where the queue is spsc
 
   /// Position of the i-th thing after `position`; of records one has to go from each to the next.
@@ -88,6 +94,7 @@ struct ConsumerEndpoint : Endpoint {
 }  // namespace core
 
 inline void Consumer<void>::Dispose::operator()(core::ConsumerEndpoint* endpoint) const {
+  if (endpoint->watch != nullptr) core::unwatch(*endpoint);
   if (endpoint->loans != 0)
     endpoint->abandoned = true;  // the last loan disposes of it
   else
