@@ -106,8 +106,13 @@ class [[nodiscard]] Message {
 
   /// Consumed: never delivered again.
   void release();
-  /// Delivered again, marked, to whoever comes first; the same as dropping it.
+  /// Delivered again, marked, to whoever comes first; the same as dropping it. Where the queue has a delivery limit
+  /// and this was the last delivery, it goes to the dead-letter queue instead.
   void requeue();
+  /// Never delivered again here. Where the queue was declared with a dead-letter queue, the message is published there
+  /// first, under the same id and marked, and then released here; never waits. Elsewhere it is discarded. Outcomes: ok;
+  /// full, no_block, too_large, closed, removed of the dead-letter queue, corrupt, detached: then it is still held.
+  [[nodiscard]] Outcome reject();
   /// Publishes this message to another queue, under the same id, and then releases it here. A payload in a
   /// block is handed over without a copy within a segment. A kill in between never loses it; where it may
   /// come twice, the second one is marked. On any outcome but ok the message is still held. Outcomes: those
@@ -248,6 +253,7 @@ class [[nodiscard]] TypedMessage {
   std::uint32_t deliveries() const { return message_.deliveries(); }
   void release() { message_.release(); }
   void requeue() { message_.requeue(); }
+  [[nodiscard]] Outcome reject() { return message_.reject(); }
   /// The same message, for calls on bytes.
   Message& bytes() { return message_; }
 

@@ -104,6 +104,8 @@ struct QueueSnapshot {
   std::uint32_t element_bytes = 0;  // sizeof(T) where it was declared as Queue<T>, else 0
   OnFull on_full = OnFull::block;
   bool metadata = false;
+  std::uint32_t delivery_limit = 0;  // 0: none
+  std::string dead_letter;           // the name of its dead-letter queue, or empty; a damaged segment: any bytes
   bool closed = false;
   bool removed = false;
 
@@ -122,6 +124,9 @@ struct QueueSnapshot {
   std::uint64_t tombs = 0;        // claims that ended without a message: aborted, or their producer died
   std::uint64_t purged = 0;
   std::uint64_t dropped = 0;      // messages that a producer took away to make room (OnFull::drop_oldest)
+  std::uint64_t rejected = 0;     // messages that a consumer rejected, and that were discarded
+  std::uint64_t dead_lettered = 0;        // messages that went to the dead-letter queue
+  std::uint64_t dead_letter_refused = 0;  // how often it did not take one: full, out of blocks, closed or removed
   std::uint64_t full_waits = 0;   // how often a producer had to wait for room
   std::uint64_t empty_waits = 0;  // how often a consumer had to wait for a message
   bool consumers_sleep = false;   // somebody sleeps until there is a message (may stay set after a kill)

@@ -90,6 +90,12 @@ struct QueueOptions {
   OnFull on_full = OnFull::block;
   /// Keep producer, publish time and correlation id with each message (32 bytes more in each slot).
   bool metadata = false;
+  /// How often a message is handed out, 1 to 255; 0: until somebody releases it. One that was handed out so often and
+  /// came back each time (its consumer died, requeued or dropped it) goes to the dead-letter queue.
+  std::uint32_t delivery_limit = 0;
+  /// The mpmc queue of the same segment, declared before, that takes what Message::reject() and the delivery limit send
+  /// there; empty: none, and then no limit either.
+  std::string dead_letter = {};
 };
 
 /// How long a call may wait: for ever, for a time, until a stop token is triggered, or both.

@@ -77,11 +77,16 @@ class QueueReader {
     seen_.inline_bytes = shape_.slot_bytes - layout::slot_payload_offset(shape_.flags);
     seen_.element_bytes = shape_.element_bytes;
     seen_.on_full = shape_.on_full;
+    seen_.delivery_limit = shape_.delivery_limit;
+    seen_.dead_letter = shape_.dead_letter;
     seen_.metadata = shape_.flags & layout::kQueueMetadata;
     seen_.redelivered = header_.redelivered.load(std::memory_order_relaxed);
     seen_.tombs = header_.tombs.load(std::memory_order_relaxed);
     seen_.purged = header_.purged.load(std::memory_order_relaxed);
     seen_.dropped = header_.dropped.load(std::memory_order_relaxed);
+    seen_.rejected = header_.rejected.load(std::memory_order_relaxed);
+    seen_.dead_lettered = header_.dead_lettered.load(std::memory_order_relaxed);
+    seen_.dead_letter_refused = header_.dead_letter_refused.load(std::memory_order_relaxed);
     for (std::uint32_t row = 0; row < source_.view.geometry().rows; ++row) {
       seen_.full_waits += users_[row].full_waits.load(std::memory_order_relaxed);
       seen_.empty_waits += users_[row].empty_waits.load(std::memory_order_relaxed);

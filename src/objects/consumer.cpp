@@ -1,8 +1,8 @@
 #include "shmq/consumer.hpp"
 
-#include <cstring>
-
 #include "core/blocks.hpp"
+#include "objects/dead_letter.hpp"
+#include "objects/forward.hpp"
 #include "objects/receiving.hpp"
 #include "objects/spsc_queue.hpp"
 #include "objects/waiter.hpp"
@@ -13,10 +13,11 @@ namespace core {
 
 Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken& taken) {
   if (consumer.is_spsc) return look_at_records(consumer, max, thorough, taken);
+  try_dead_letters_again(consumer);
   for (;;) {
     const std::uint64_t sequence = consumer.ring.redelivery_sequence();
     if (consumer.seen != sequence) {
-      const Grant again = consumer.ring.try_take_redelivered(consumer.me);
+      const Grant again = take_redelivered(consumer);
       if (again.status == RingStatus::ok) {
         taken = {Outcome::ok, again.position, 1};
         return Outcome::ok;
@@ -102,6 +103,7 @@ void requeue_message(ConsumerEndpoint& consumer, std::uint64_t position) {
 void stamp_take(ConsumerEndpoint& consumer) {
   const std::int64_t now_ns = base::monotonic_ns();
   consumer.queue->user->taken_ns.store(now_ns, std::memory_order_relaxed);
+  try_dead_letters_again(consumer);
   // A consumer that never waits looks for the dead as well: what they held is older than all it receives.
   consumer.queue->attachment->reap_now_and_then(now_ns);
 }
@@ -120,28 +122,15 @@ std::uint32_t Message::type() const {
 }
 
 MessageId Message::id() const {
-  if (consumer_ == nullptr) return {};
-  const core::QueueHandle& queue = *consumer_->queue;
-  if (layout::descriptor_length(consumer_->description(position_)) & layout::kLengthOrigin) {
-    const layout::Origin& origin = consumer_->origin(position_);
-    return {origin.generation, origin.position};
-  }
-  return {queue.generation, queue.widen(position_)};
+  return consumer_ == nullptr ? MessageId{} : core::message_id(*consumer_, position_);
 }
 
 std::uint32_t Message::deliveries() const {
-  if (consumer_ == nullptr) return 0;
-  if (consumer_->is_spsc)
-    return static_cast<std::uint32_t>(
-        consumer_->records.memory().extent(position_).load(std::memory_order_relaxed) &
-        layout::kRecordDeliveriesMask);
-  return layout::slot_deliveries(consumer_->queue->slot(position_).word.load(std::memory_order_relaxed));
+  return consumer_ == nullptr ? 0 : core::deliveries_of(*consumer_, position_);
 }
 
 bool Message::redelivered() const {
-  if (consumer_ == nullptr) return false;
-  return deliveries() > 0 ||
-         (layout::descriptor_length(consumer_->description(position_)) & layout::kLengthRepeat) != 0;
+  return consumer_ != nullptr && core::may_be_repeat(*consumer_, position_);
 }
 
 std::uint32_t Message::producer_pid() const {
@@ -155,82 +144,6 @@ std::int64_t Message::published_ns() const {
 std::uint64_t Message::correlation() const {
   if (consumer_ == nullptr || !(consumer_->queue->flags & layout::kQueueMetadata)) return 0;
   return consumer_->metadata(position_).correlation;
-}
-
-namespace {
-
-/// Hands the block over: a slot there, the block under a new epoch, published there, released here.
-Outcome hand_over(core::ConsumerEndpoint& from, core::ProducerEndpoint& to, std::uint64_t position,
-                  std::uint32_t length_flags, std::uint32_t type, std::uint32_t bytes, MessageId id,
-                  std::uint64_t correlation, const Limit& limit) {
-  const core::SegmentView& view = from.queue->attachment->view();
-  core::Grant grant = to.ring.try_claim(to.me);
-  Outcome outcome = core::outcome_of(grant.status);
-  if (outcome != Outcome::ok) grant = core::claim_slow(to, outcome, 1, &limit, outcome);
-  if (outcome != Outcome::ok) return outcome;
-  const auto reference = core::begin_forward(view, from.me, from.queue->reference(position));
-  if (!reference) {
-    core::abort_claim(to, grant.position, false);
-    return Outcome::corrupt;
-  }
-  to.queue->reference(grant.position) = *reference;
-  to.queue->origin(grant.position) = {id.generation, id.position};
-  if (to.queue->flags & layout::kQueueMetadata)
-    core::write_metadata(to, to.metadata(grant.position), correlation);
-  to.queue->slot(grant.position)
-      .descriptor.store(layout::descriptor(bytes | length_flags | layout::kLengthInBlock, type),
-                        std::memory_order_relaxed);
-  to.ring.publish(grant.position);
-  to.finish(grant.position);
-  from.release_slot(position);  // the slot alone: the block is not ours any more
-  return Outcome::ok;
-}
-
-}  // namespace
-
-Outcome Message::forward(Producer<void>& to, const Limit& limit) {
-  if (consumer_ == nullptr) return Outcome::empty;
-  core::ProducerEndpoint& producer = *to.endpoint_;
-  if (consumer_->is_detached() || producer.is_detached()) return Outcome::detached;
-  const MessageId origin = id();
-  const std::uint32_t flags = layout::kLengthOrigin | (redelivered() ? layout::kLengthRepeat : 0);
-  const auto bytes = static_cast<std::uint32_t>(data_.size());
-  const bool in_block = layout::descriptor_length(consumer_->description(position_)) & layout::kLengthInBlock;
-  if (in_block && !producer.is_spsc && producer.queue->attachment == consumer_->queue->attachment) {
-    const Outcome outcome =
-        hand_over(*consumer_, producer, position_, flags, type(), bytes, origin, correlation(), limit);
-    if (outcome == Outcome::ok) std::exchange(consumer_, nullptr)->give_back();
-    return outcome;
-  }
-  // A copy: inline where the payload and its origin fit the slot, else in a block; or in a record.
-  core::ClaimedRoom room;
-  if (producer.is_spsc) {
-    const std::uint64_t extent = producer.extent_of(bytes, flags);
-    room.outcome = Outcome::too_large;
-    if (bytes + sizeof(layout::Origin) <= producer.queue->payload_room)
-      room.position = core::claim_records_slow(producer, extent, 1, &limit, room.outcome).position;
-    if (room.outcome == Outcome::ok) room.data = producer.record_payload(room.position, flags);
-  } else if (bytes + sizeof(layout::Origin) <= producer.queue->payload_room) {
-    core::Grant grant = producer.ring.try_claim(producer.me);
-    room.outcome = core::outcome_of(grant.status);
-    if (room.outcome != Outcome::ok)
-      grant = core::claim_slow(producer, room.outcome, 1, &limit, room.outcome);
-    room.position = grant.position;
-    if (room.outcome == Outcome::ok) room.data = producer.queue->payload(grant.position);
-  } else {
-    room = core::claim_block(producer, bytes, &limit);
-  }
-  if (room.outcome != Outcome::ok) return room.outcome;
-  producer.borrow();
-  Claim<void> claim(&producer, room, bytes);
-  if (bytes != 0) std::memcpy(room.data, data_.data(), bytes);
-  producer.origin(room.position) = {origin.generation, origin.position};
-  claim.length_flags_ = flags;
-  claim.set_type(type());
-  claim.set_correlation(correlation());
-  claim.publish();
-  release();
-  return Outcome::ok;
 }
 
 }  // namespace shmq

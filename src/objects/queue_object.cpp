@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "core/blocks.hpp"
+#include "objects/dead_letter.hpp"
 #include "objects/spsc_object.hpp"
 #include "shmq/base/fence.hpp"
 
@@ -54,6 +55,8 @@ void initialise(const core::SegmentView& view, const core::ObjectSpace& space, c
   h.size_bytes = places.size_bytes;
   h.rows = view.geometry().rows;
   h.element_bytes = shape.element_bytes;
+  h.delivery_limit = shape.delivery_limit;
+  h.dead_letter.set(shape.dead_letter);
   const std::uint64_t start = start_position & layout::kPositionMask;
   h.tail.store(layout::ring_word(start, layout::kNobody), std::memory_order_relaxed);
   h.head.store(layout::ring_word(start, layout::kNobody), std::memory_order_relaxed);
@@ -94,6 +97,8 @@ Result<std::shared_ptr<core::QueueHandle>> handle_of(std::shared_ptr<core::Attac
   handle->element_bytes = shape.element_bytes;
   handle->payload_offset = layout::slot_payload_offset(shape.flags);
   handle->on_full = shape.on_full;
+  handle->delivery_limit = shape.delivery_limit;
+  handle->dead_letter = shape.dead_letter;
   std::uint64_t users = 0;
   if (handle->is_spsc) {
     layout::SpscHeader& header = handle->records.header();
@@ -138,6 +143,9 @@ std::string difference(const QueueShape& is, const QueueShape& asked) {
   differs("on_full", to_string(is.on_full), to_string(asked.on_full));
   differs("metadata", is.flags & layout::kQueueMetadata ? "kept" : "not kept",
           asked.flags & layout::kQueueMetadata ? "kept" : "not kept");
+  differs("delivery limit", number(is.delivery_limit), number(asked.delivery_limit));
+  const auto named = [](const std::string& name) { return name.empty() ? "none" : "\"" + name + "\""; };
+  differs("dead-letter queue", named(is.dead_letter), named(asked.dead_letter));
   if (is.element_bytes != 0 && asked.element_bytes != 0)
     differs("element size", number(is.element_bytes) + " B", number(asked.element_bytes) + " B");
   return text;
@@ -223,6 +231,8 @@ Result<QueueShape> shape_of(const QueueOptions& options, std::uint32_t element_b
   shape.kind = options.kind;
   if (options.capacity < 1 || options.capacity > kMost)
     return refuse("capacity is " + number(options.capacity) + "; it must be 1 to " + number(kMost));
+  if (options.kind == QueueKind::spsc && (options.delivery_limit != 0 || !options.dead_letter.empty()))
+    return refuse("delivery limit and dead-letter queue are for the mpmc kind only");
   if (options.kind == QueueKind::spsc) return spsc_shape_of(options, element_bytes);
   if (options.kind != QueueKind::mpmc)
     return refuse("kind is " + number(static_cast<std::uint32_t>(options.kind)) + "; it must be mpmc or spsc");
@@ -236,6 +246,18 @@ Result<QueueShape> shape_of(const QueueOptions& options, std::uint32_t element_b
     return refuse("on_full is " + number(static_cast<std::uint32_t>(options.on_full)) +
                   "; it must be OnFull::block, reject or drop_oldest");
   shape.element_bytes = element_bytes;
+  shape.delivery_limit = options.delivery_limit;
+  shape.dead_letter = options.dead_letter;
+  if (options.delivery_limit > layout::kDeliveriesMax)
+    return refuse("delivery limit is " + number(options.delivery_limit) + "; it must be 1 to " +
+                  number(layout::kDeliveriesMax) + ", or 0 for none");
+  if (options.delivery_limit != 0 && options.dead_letter.empty())
+    return refuse("delivery limit is " + number(options.delivery_limit) +
+                  ", and there is no dead-letter queue: messages past the limit would be lost. Name one, or leave the "
+                  "limit 0");
+  if (!options.dead_letter.empty())
+    if (Status checked = base::check_name(options.dead_letter, base::kObjectNameMax, "dead-letter queue"); !checked)
+      return checked.error();
   shape.slot_bytes =
       options.slot_bytes != 0 ? options.slot_bytes : default_slot_bytes(shape.flags, element_bytes);
   const std::uint32_t least = options.metadata ? 128 : layout::kSlotBytesMin;
@@ -276,6 +298,8 @@ bool ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core
   shape.flags = h.flags;
   shape.on_full = static_cast<OnFull>(h.on_full);
   shape.element_bytes = h.element_bytes;
+  shape.delivery_limit = h.delivery_limit;
+  shape.dead_letter = view.at<layout::QueueHeader>(space.offset)->dead_letter.get();
   if (h.magic != layout::kQueueMagic || h.generation != space.generation) return false;
   if (shape.capacity_log2 < layout::kCapacityLog2Min || shape.capacity_log2 > layout::kCapacityLog2Max)
     return false;
@@ -285,6 +309,9 @@ bool ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core
   if ((shape.flags & ~layout::kQueueMetadata) != 0 || (shape.flags != 0 && shape.slot_bytes < 128))
     return false;
   if (h.on_full > static_cast<std::uint32_t>(OnFull::drop_oldest)) return false;
+  if (!shape.dead_letter.empty() && !base::check_name(shape.dead_letter, base::kObjectNameMax, "")) return false;
+  if (shape.delivery_limit > layout::kDeliveriesMax || (shape.delivery_limit != 0 && shape.dead_letter.empty()))
+    return false;
   const QueuePlaces places = places_of(shape, view.geometry().rows);
   if (places.size_bytes > space.size_bytes || h.rows != view.geometry().rows ||
       h.slots_offset != places.slots || h.producer_trail_offset != places.producer_trail ||
@@ -312,6 +339,7 @@ Result<std::shared_ptr<core::QueueHandle>> open_queue(std::shared_ptr<core::Atta
 Result<std::shared_ptr<core::QueueHandle>> declare_queue(std::shared_ptr<core::Attachment> attachment,
                                                          const std::string& name, const QueueShape& shape,
                                                          std::uint64_t start_position) {
+  if (Status checked = check_dead_letter(*attachment, name, shape); !checked) return checked.error();
   core::Directory directory(*attachment);
   for (int attempt = 0;; ++attempt) {
     Result<core::PinnedObject> object = directory.open(name, "queue");

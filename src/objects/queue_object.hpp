@@ -22,6 +22,8 @@ struct QueueShape {
   std::uint32_t flags = 0;
   OnFull on_full = OnFull::block;
   std::uint32_t element_bytes = 0;
+  std::uint32_t delivery_limit = 0;
+  std::string dead_letter;
 };
 Result<QueueShape> shape_of(const QueueOptions& options, std::uint32_t element_bytes);
 

@@ -18,6 +18,36 @@ expect 0 "$shmq" send "$seg/q" < <(seq 1 100)
 "$shmq" recv "$seg/q" --idle 0 >"$work/out"
 seq 85 100 | cmp - "$work/out" || fail "other lines were kept"
 
+begin "recv --requeue puts back what it wrote, up to the delivery limit"
+new_queue --slot 64
+"$shmq" queue "$seg/dead" --capacity 2 || fail "no dead-letter queue"
+"$shmq" rm "$seg/q"
+expect 0 "$shmq" queue "$seg/q" --capacity 16 --dead-letter dead --delivery-limit 2
+"$shmq" ls "$seg" --long | grep -q "delivery limit 2, dead letters to dead" || fail "ls --long does not say so"
+seq 1 3 | "$shmq" send "$seg/q"
+for _ in 1 2; do [ "$("$shmq" recv "$seg/q" --requeue --count 1)" = 1 ] || fail "not the first message"; done
+[ "$("$shmq" recv "$seg/q" --count 1)" = 2 ] || fail "not the second message"
+[ "$("$shmq" recv "$seg/dead" --idle 0)" = 1 ] || fail "not in the dead-letter queue"
+expect 2 "$shmq" recv "$seg/q" --requeue
+says "--requeue needs --count"
+
+begin "recv --reject moves what it wrote to the dead-letter queue, and says where that is full"
+seq 4 5 | "$shmq" send "$seg/q"
+expect 5 "$shmq" recv "$seg/q" --reject --idle 0 >"$work/out"
+says "the dead-letter queue does not take message"
+says "(full)"
+says "2 messages were rejected before it"
+[ "$("$shmq" recv "$seg/q" --idle 0)" = 5 ] || fail "it is not where it was"
+expect 1 "$shmq" queue "$seg/q" --capacity 16
+says "dead-letter queue is \"dead\", not none"
+"$shmq" rm "$seg/q"
+expect 3 "$shmq" queue "$seg/q" --dead-letter nowhere
+says "declare \"nowhere\" first"
+expect 2 "$shmq" queue "$seg/q" --delivery-limit 3
+says "there is no dead-letter queue"
+"$shmq" rm "$seg/dead"
+"$shmq" queue "$seg/q"
+
 begin "--timeout ends a wait for room"
 new_queue --slot 64 --capacity 16
 expect 5 "$shmq" send "$seg/q" --timeout 0.05 < <(seq 1 100)

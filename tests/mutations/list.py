@@ -12,6 +12,7 @@ ROWS = "src/core/participants.cpp"
 DIRECTORY = "src/core/directory.cpp"
 FILES = "src/core/segment_files.cpp"
 CONSUMER = "src/objects/consumer.cpp"
+DEAD = "src/objects/dead_letter.cpp"
 ATTACHMENT = "src/core/attachment.cpp"
 EVENT = "include/shmq/core/event.hpp"
 SELECTOR = "src/objects/selector.cpp"
@@ -41,6 +42,16 @@ MUTATIONS = [
     ("note() left out for consumers", RING,
      "if (layout::owner_of(head) != me.id) note(memory_.head(), memory_.consumer_trail(before(position)), head);", "",
      "kill_reaper_test", "*dead_messages*:*dead_batch_of*"),
+    ("a refused dead letter not announced", DEAD, "consumer.ring.announce_redelivery();", "",
+     "kill_dead_letter_test", "DeliveryLimit.with_a_full*"),
+    ("a full dead-letter queue asked all the time", DEAD, "bool try_it = time_to_try(queue);", "bool try_it = true;",
+     "dead_letter_test", "*IsNotAskedAllTheTime"),
+    ("a refused dead letter not tried again", DEAD, "consumer.dead_letters_wait = false;", "return;",
+     "dead_letter_test", "*LetsTheOthersPass"),
+    ("dead letters not marked", DEAD, "pass_on(consumer, position, *to, nullptr, true)",
+     "pass_on(consumer, position, *to, nullptr, false)", "dead_letter_test", "*AtItsFirstDelivery"),
+    ("a limit without a dead-letter queue", QUEUE, "if (options.delivery_limit != 0 && options.dead_letter.empty())",
+     "if (false)", "dead_letter_test", "*WhereItCannotServe"),
     ("a drop that takes what is at head, held or not before it", RING,
      "if (layout::ring_position(head) != position) {", "if (false) {",
      "drop_oldest_test:kill_producer_test", "*Held*:Drop.leaves*"),

@@ -33,11 +33,14 @@ void put_queue(Json& json, const QueueSnapshot& q, bool slots) {
   json.open('{').member("generation", q.generation).member("capacity", q.capacity).member("slot_bytes", q.slot_bytes);
   json.member("inline_bytes", q.inline_bytes).member("element_bytes", q.element_bytes);
   json.member("on_full", to_string(q.on_full)).member("metadata", q.metadata);
+  json.member("delivery_limit", q.delivery_limit);
+  json.member("dead_letter", q.dead_letter.empty() ? std::optional<std::string>() : q.dead_letter);
   json.member("closed", q.closed).member("removed", q.removed).member("depth", q.depth);
   json.member("total_in", q.total_in).member("total_out", q.total_out);
   json.member("head_position", q.head_position).member("tail_position", q.tail_position);
   json.member("redelivered", q.redelivered).member("tombs", q.tombs).member("purged", q.purged);
-  json.member("dropped", q.dropped);
+  json.member("dropped", q.dropped).member("rejected", q.rejected).member("dead_lettered", q.dead_lettered);
+  json.member("dead_letter_refused", q.dead_letter_refused);
   json.member("full_waits", q.full_waits).member("empty_waits", q.empty_waits);
   json.member("consumers_sleep", q.consumers_sleep).member("producers_sleep", q.producers_sleep);
   if (slots) {

@@ -110,9 +110,14 @@ std::string flags_text(const ObjectSnapshot& object) {
 std::string queues_text(const std::vector<const ObjectSnapshot*>& objects) {
   Table fill({"QUEUE", ">DEPTH", ">CAPACITY", ">IN", ">OUT", ">BEING WRITTEN", ">READY", ">BEING READ", ">TO REDELIVER", "STATE"});
   Table past({"QUEUE", ">SLOT", ">INLINE", "ON FULL", ">REDELIVERED", ">TOMBS", ">PURGED", ">DROPPED", ">FULL WAITS", ">EMPTY WAITS", "METADATA"});
+  Table dead({"QUEUE", ">DELIVERY LIMIT", "DEAD LETTERS TO", ">DEAD-LETTERED", ">REFUSED THERE", ">REJECTED"});
   for (const ObjectSnapshot* object : objects) {
     if (!object->queue) continue;
     const QueueSnapshot& q = *object->queue;
+    if (!q.dead_letter.empty() || q.rejected != 0)
+      dead.row({printable(object->name), q.delivery_limit == 0 ? "none" : std::to_string(q.delivery_limit),
+                q.dead_letter.empty() ? "none" : printable(q.dead_letter), count_text(q.dead_lettered),
+                count_text(q.dead_letter_refused), count_text(q.rejected)});
     fill.row({printable(object->name), count_text(q.depth), count_text(q.capacity), count_text(q.total_in), count_text(q.total_out),
               count_text(q.slots.writing), count_text(q.slots.ready), count_text(q.slots.reading + q.slots.rereading),
               count_text(q.slots.redeliver), flags_text(*object)});
@@ -120,7 +125,8 @@ std::string queues_text(const std::vector<const ObjectSnapshot*>& objects) {
               to_string(q.on_full), count_text(q.redelivered), count_text(q.tombs), count_text(q.purged), count_text(q.dropped),
               count_text(q.full_waits), count_text(q.empty_waits), q.metadata ? "yes" : "no"});
   }
-  return fill.empty() ? std::string("\nQueues: none\n") : "\n" + fill.text("  ") + "\n" + past.text("  ");
+  if (fill.empty()) return "\nQueues: none\n";
+  return "\n" + fill.text("  ") + "\n" + past.text("  ") + (dead.empty() ? "" : "\n" + dead.text("  "));
 }
 
 std::string holds_text(const SegmentSnapshot& s, const std::vector<const ObjectSnapshot*>& objects) {

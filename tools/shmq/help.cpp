@@ -105,6 +105,7 @@ blocks are given back. Prints what was mended. Nothing depends on this: whoever 
 
 constexpr char kQueue[] =
     R"help(Usage: shmq queue SEG/Q [--kind mpmc] [--capacity N] [--slot BYTES] [--on-full WHAT] [--metadata]
+                        [--dead-letter Q [--delivery-limit N]]
 
 Declares a queue: makes it, or does nothing where it is declared the same way already; fails (1) and names the difference
 where it is declared otherwise.
@@ -116,6 +117,9 @@ where it is declared otherwise.
   --on-full WHAT   block: senders wait for room (the default); reject: they fail at once; drop_oldest: they take the
                    oldest message away where nobody has received it yet, and fail at once where somebody has
   --metadata       keep sender, time and correlation id with each message
+  --dead-letter Q  another queue of SEG, declared before, that takes what receivers reject
+  --delivery-limit N
+                   what was handed out N times (1 to 255) and never released goes there as well
 
 Example: shmq queue market/orders --capacity 65536 --slot 256 --on-full block
 )help";
@@ -143,7 +147,7 @@ Examples
 )help";
 
 constexpr char kRecv[] =
-    R"help(Usage: shmq recv SEG/Q [-0 | --whole] [--count N] [--until-closed] [--idle SECONDS]
+    R"help(Usage: shmq recv SEG/Q [-0 | --whole] [--count N] [--until-closed] [--idle SECONDS] [--requeue | --reject]
 
 Takes messages and writes each to standard output, followed by a newline. Waits for more until the queue is closed and
 empty, or a signal comes. Messages are written as they come: nothing that was received waits for more. Any number of
@@ -155,6 +159,8 @@ receivers may share a queue; each message goes to one of them.
   --until-closed     the end of the queue is what is waited for: --idle passing first is an error then (5), closing
                      before --count is not
   --idle SECONDS     end when no message came for so long (fractions allowed; 0: take what is there)
+  --reject           what was written goes to the queue's dead-letter queue, or is discarded where it has none
+  --requeue          what was written goes back and is delivered again; needs --count
 
 A message is released only after write() took all of it. What is not written is given back and is delivered again: when
 the reader of a pipe goes, the disk is full, or a signal comes; likewise when recv is killed with SIGKILL. So none is

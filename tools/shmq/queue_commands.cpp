@@ -50,7 +50,9 @@ int queue_command(const Words& words) {
                                     {"--capacity", "N"},
                                     {"--slot", "BYTES"},
                                     {"--on-full", "block|reject|drop_oldest"},
-                                    {"--metadata"}});
+                                    {"--metadata"},
+                                    {"--delivery-limit", "N"},
+                                    {"--dead-letter", "Q"}});
   const Address address = parse_queue(arguments.only_word("SEG/Q"));
   if (const std::string kind = arguments.get("--kind").value_or("mpmc"); kind != "mpmc")
     throw UsageError{"--kind " + kind + ": there is no such kind of queue; use mpmc"};
@@ -60,6 +62,8 @@ int queue_command(const Words& words) {
       static_cast<std::uint32_t>(std::min<std::uint64_t>(arguments.size("--slot", 64), UINT32_MAX));
   options.on_full = parse_on_full(arguments.get("--on-full").value_or("block"));
   options.metadata = arguments.has("--metadata");
+  options.delivery_limit = static_cast<std::uint32_t>(arguments.number("--delivery-limit", 0, 0, 255));
+  options.dead_letter = arguments.get("--dead-letter").value_or("");
   need(open_segment(address.segment, "queue").queue(address.queue, options));
   return kOk;
 }

@@ -30,7 +30,11 @@ bool reader_is_gone(int fd) {
   return ::poll(&watched, 1, 0) == 1 && (watched.revents & (POLLERR | POLLHUP)) != 0;
 }
 
+/// What becomes of a message that was written.
+enum class Afterwards { release, requeue, reject };
+
 struct RecvOptions {
+  Afterwards afterwards = Afterwards::release;
   Framing framing = Framing::line;
   std::optional<std::uint64_t> count;
   bool until_closed = false;
@@ -55,6 +59,8 @@ class Receiver {
   void gather();
   bool write_out();
   void settle(std::size_t written);
+  void finish(MessageBatch& batch);
+  void finish(Message& message);
   int ended(Outcome outcome) const;
 
   Consumer<void> consumer_;
@@ -114,7 +120,42 @@ void Receiver::gather() {
   }
 }
 
-/// Releases the messages that lie wholly within the first `written` bytes of the list and gives the others
+/// One that was written as a whole.
+void Receiver::finish(Message& message) {
+  const MessageId id = message.id();
+  Outcome outcome = Outcome::ok;
+  switch (options_.afterwards) {
+    case Afterwards::release:
+      message.release();
+      break;
+    case Afterwards::requeue:
+      message.requeue();
+      break;
+    case Afterwards::reject:
+      outcome = message.reject();
+      break;
+  }
+  if (outcome != Outcome::ok)
+    throw Failure{outcome == Outcome::closed || outcome == Outcome::removed ? kClosed : kFull,
+                  "the dead-letter queue does not take message " + std::to_string(id.generation) + ":" +
+                      std::to_string(id.position) + " (" + to_string(outcome) + "), which was written and stays here; " +
+                      std::to_string(done_) + " messages were rejected before it"};
+  ++done_;
+}
+
+void Receiver::finish(MessageBatch& batch) {
+  if (options_.afterwards == Afterwards::release) {
+    done_ += batch.size();
+    batch.release();
+    return;
+  }
+  while (batch) {
+    Message message = batch.pop_front();
+    finish(message);
+  }
+}
+
+/// Is done with the messages that lie wholly within the first `written` bytes of the list and gives the others
 /// back.
 void Receiver::settle(std::size_t written) {
   const std::size_t terminator = options_.framing == Framing::whole ? 0 : 1;
@@ -128,8 +169,7 @@ void Receiver::settle(std::size_t written) {
         break;
       }
       written -= message.size() + terminator;
-      message.release();
-      ++done_;
+      finish(message);
     }
   }
 }
@@ -139,8 +179,7 @@ bool Receiver::write_out() {
   const WriteList::Written written = list_.write_all(STDOUT_FILENO, interruption_);
   const bool whole = written.bytes == list_.size() && written.error == 0;
   if (whole) {
-    for (MessageBatch& batch : held_) batch.release();
-    done_ += held_count_;
+    for (MessageBatch& batch : held_) finish(batch);
   } else {
     settle(written.bytes);
   }
@@ -192,7 +231,7 @@ int Receiver::run() {
 
 int recv_command(const Words& words) {
   const Arguments arguments(
-      words, {{"-0"}, {"--whole"}, {"--count", "N"}, {"--until-closed"}, {"--idle", "SECONDS"}});
+      words, {{"-0"}, {"--whole"}, {"--count", "N"}, {"--until-closed"}, {"--idle", "SECONDS"}, {"--requeue"}, {"--reject"}});
   const Address address = parse_queue(arguments.only_word("SEG/Q"));
   if (arguments.has("-0") && arguments.has("--whole")) throw UsageError{"-0 and --whole exclude one another"};
   RecvOptions options;
@@ -202,6 +241,13 @@ int recv_command(const Words& words) {
   if (arguments.has("--count")) options.count = arguments.number("--count", 0, 1, UINT64_MAX);
   options.until_closed = arguments.has("--until-closed");
   options.idle_ns = arguments.seconds_ns("--idle");
+  if (arguments.has("--requeue") && arguments.has("--reject"))
+    throw UsageError{"--requeue and --reject exclude one another"};
+  if (arguments.has("--requeue") && !options.count)
+    throw UsageError{"--requeue needs --count: what it puts back comes again"};
+  options.afterwards = arguments.has("--requeue")  ? Afterwards::requeue
+                       : arguments.has("--reject") ? Afterwards::reject
+                                                   : Afterwards::release;
   const Interruption interruption;
   const OpenQueue open = open_queue(address, "recv");
   return Receiver(open.queue, interruption, options).run();

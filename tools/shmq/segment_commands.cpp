@@ -46,6 +46,8 @@ std::string queue_line(const std::string& segment, const ObjectSnapshot& object)
   return segment + "/" + object.name + "\t" + std::to_string(q.capacity) + "x" +
          std::to_string(q.slot_bytes) + "\t" + std::to_string(waiting) + " waiting\t" +
          to_string(q.on_full) + (q.metadata ? ", metadata" : "") +
+         (q.delivery_limit != 0 ? ", delivery limit " + std::to_string(q.delivery_limit) : "") +
+         (q.dead_letter.empty() ? "" : ", dead letters to " + q.dead_letter) +
          (q.closed ? ", closed" : "") + "\n";
 }
 

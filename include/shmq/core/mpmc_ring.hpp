@@ -217,14 +217,27 @@ class MpmcRing {
   std::uint64_t redelivery_sequence() const { return memory_.redeliveries().load(std::memory_order_acquire); }
   void announce_redelivery() { memory_.redeliveries().fetch_add(1, std::memory_order_acq_rel); }
 
-  /// Takes the oldest message that waits for redelivery; `empty` when there is none.
+  /// Lets go of a message taken by try_take_redelivered() as if it had not been: it waits on, and its count stays. The
+  /// caller announces. (A kill before this counts it once more.)
+  void set_aside(std::uint64_t position) {
+    auto& slot = memory_.slot(index_of(position));
+    const std::uint64_t seen = slot.load(std::memory_order_relaxed);
+    slot.store(layout::slot_word(layout::slot_lap(seen), layout::SlotState::redeliver, layout::slot_deliveries(seen)),
+               std::memory_order_release);
+  }
+
   Grant try_take_redelivered(layout::Owner me) {
+    return try_take_redelivered(me, [](std::uint64_t) { return true; });
+  }
+  /// Takes the oldest message that waits for redelivery and that `accept(word)` wants; `empty` when there is none.
+  template <class Accept>
+  Grant try_take_redelivered(layout::Owner me, Accept&& accept) {
     const std::uint64_t head = layout::ring_position(memory_.head().load(std::memory_order_acquire));
     for (std::uint64_t back = capacity(); back > 0; --back) {
       const std::uint64_t position = layout::position_sub(head, back);
       auto& slot = memory_.slot(index_of(position));
       std::uint64_t seen = slot.load(std::memory_order_acquire);
-      if (layout::slot_state(seen) != layout::SlotState::redeliver) continue;
+      if (layout::slot_state(seen) != layout::SlotState::redeliver || !accept(seen)) continue;
       const std::uint64_t mine = layout::slot_word(layout::slot_lap(seen), layout::SlotState::reading,
                                                    layout::slot_deliveries(seen), me.id, me.incarnation);
       if (slot.compare_exchange_strong(seen, mine, std::memory_order_acq_rel, std::memory_order_relaxed))

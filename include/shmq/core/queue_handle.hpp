@@ -40,6 +40,8 @@ struct QueueHandle {
   std::uint32_t payload_room = 0;
   std::uint32_t flags = 0;
   OnFull on_full = OnFull::block;
+  std::uint32_t delivery_limit = 0;
+  std::string dead_letter;            // the name of a queue of the same segment, or empty
   layout::QueueUser* user = nullptr;  // this participant's
 
   QueueHandle() = default;

@@ -1,6 +1,6 @@
 // An mpmc queue inside the object area, and its slots: every byte of it. docs/layout.md mirrors this file.
 //
-//   0               QueueHeader                      640 bytes
+//   0               QueueHeader                      768 bytes
 //   users_offset    QueueUser[rows]                  128 each, so that no two participants share a line
 //   producer_trail_offset, consumer_trail_offset     8 bytes per slot each
 //   slots_offset    slots of slot_bytes each
@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shmq/layout/name_field.hpp"
 #include "shmq/layout/segment_header.hpp"
 #include "shmq/layout/words.hpp"
 
@@ -38,7 +39,8 @@ struct QueueHeader {
   std::uint64_t size_bytes;
   std::uint32_t rows;           // of the segment's participant table
   std::uint32_t element_bytes;  // sizeof(T) where it was declared as Queue<T>, else 0
-  std::uint8_t reserved0[kFalseSharingBytes - 88];
+  std::uint32_t delivery_limit;  // 0: none, or 1 to kDeliveriesMax; then dead_letter is set
+  std::uint8_t reserved0[kFalseSharingBytes - 92];
 
   Word tail;  // ring word: next position to claim, who claimed the one before it, closed, removed
   std::uint8_t reserved1[kFalseSharingBytes - 8];
@@ -57,12 +59,21 @@ struct QueueHeader {
   Word redelivered;  // messages that went back to be delivered again
   Word tombs;        // claims that ended without a message: aborted or their producer died
   Word purged;
-  Word dropped;  // messages that a producer took away to make room (drop_oldest)
-  std::uint8_t reserved4[kFalseSharingBytes - 32];
+  Word dropped;              // messages that a producer took away to make room (drop_oldest)
+  Word rejected;             // messages that a consumer rejected, and that were discarded
+  Word dead_lettered;        // messages that went to the dead-letter queue
+  Word dead_letter_refused;  // how often it did not take one: full, out of blocks, closed or removed
+  Word dead_letter_again_ns;  // CLOCK_MONOTONIC: consumers try not before that; a hint, any value is right
+  std::uint8_t reserved4[kFalseSharingBytes - 64];
+
+  // Written once, before the entry is live.
+  NameField dead_letter;  // of a queue in the same segment; empty: none
+  std::uint8_t reserved5[kFalseSharingBytes - 64];
 };
-static_assert(sizeof(QueueHeader) == 5 * kFalseSharingBytes);
+static_assert(sizeof(QueueHeader) == 6 * kFalseSharingBytes);
 static_assert(offsetof(QueueHeader, tail) == 128 && offsetof(QueueHeader, head) == 256);
 static_assert(offsetof(QueueHeader, data_event) == 384 && offsetof(QueueHeader, redelivered) == 512);
+static_assert(offsetof(QueueHeader, delivery_limit) == 88 && offsetof(QueueHeader, dead_letter) == 640);
 
 /// What one participant says about its use of one queue. The times are written when an operation had to wait
 /// and every 64 operations otherwise, which costs nothing; they say since when, at the longest, a position

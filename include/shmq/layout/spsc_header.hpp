@@ -72,7 +72,8 @@ struct SpscHeader {
   Word redelivered;
   Word tombs;
   Word purged;
-  std::uint8_t reserved5[2 * kFalseSharingBytes - 24];
+  Word rejected;  // messages that the consumer rejected, and that were discarded
+  std::uint8_t reserved5[2 * kFalseSharingBytes - 32];
 };
 static_assert(sizeof(SpscHeader) == 7 * kFalseSharingBytes);
 static_assert(offsetof(SpscHeader, producer) == 128 && offsetof(SpscHeader, consumer) == 256);

@@ -64,6 +64,11 @@ struct ConsumerEndpoint : Endpoint {
     return {records.memory().at(position) + offset, std::min(layout::record_length(word), room - offset)};
   }
 
+  /// Where messages of this queue go that nobody can deal with; opened at the first of them.
+  std::unique_ptr<ProducerEndpoint> dead_letters;
+  /// A message waits here for room in the dead-letter queue; the queue's header says when to try again.
+  bool dead_letters_wait = false;
+
   /// After a take of READY or TOMB slots: which of them are messages; the others are released at once.
   std::uint64_t messages_of(const Grant& grant) {
     std::uint64_t mask = 0;
@@ -90,6 +95,17 @@ struct ConsumerEndpoint : Endpoint {
       stamp_take(*this);
   }
 };
+
+/// The payload of a message that the consumer holds.
+inline std::span<const std::byte> payload_of(const ConsumerEndpoint& consumer, std::uint64_t position) {
+  if (consumer.is_spsc) return consumer.record_payload(position);
+  const std::uint32_t length = consumer.length(position);
+  if (length & layout::kLengthInBlock) [[unlikely]]
+    return block_payload(consumer, position, length & layout::kLengthMask);
+  // The length is shared memory: whatever it says, no more than the room is read.
+  return {consumer.queue->payload(position),
+          std::min(length & layout::kLengthMask, consumer.queue->payload_room)};
+}
 
 }  // namespace core
 
@@ -126,20 +142,10 @@ inline core::Taken Consumer<void>::take(std::size_t max, const Limit* limit) {
 }
 
 inline Message::Message(core::ConsumerEndpoint* consumer, std::uint64_t position)
-    : consumer_(consumer), position_(position), outcome_(Outcome::ok) {
-  if (consumer->is_spsc) {
-    data_ = consumer->record_payload(position);
-    return;
-  }
-  const std::uint32_t length = consumer->length(position);
-  if (length & layout::kLengthInBlock) [[unlikely]] {
-    data_ = core::block_payload(*consumer, position, length & layout::kLengthMask);
-  } else {
-    // The length is shared memory: whatever it says, no more than the room is read.
-    const std::uint32_t bytes = std::min(length & layout::kLengthMask, consumer->queue->payload_room);
-    data_ = {consumer->queue->payload(position), bytes};
-  }
-}
+    : consumer_(consumer),
+      data_(core::payload_of(*consumer, position)),
+      position_(position),
+      outcome_(Outcome::ok) {}
 
 inline Message Consumer<void>::message(const core::Taken& taken) {
   if (taken.outcome != Outcome::ok) return Message(taken.outcome);
