@@ -57,7 +57,8 @@ Grant take_redelivered(ConsumerEndpoint& consumer) {
   const std::uint32_t limit = queue.delivery_limit;
   if (limit == 0) return consumer.ring.try_take_redelivered(consumer.me);
   bool try_it = time_to_try(queue);
-  for (;;) {
+  // No more than a ring can hold, and some for races: words that change all the time keep nobody for ever.
+  for (std::uint64_t moved = 0; moved < queue.ring.capacity() + ShmRing::kRacesMax; ++moved) {
     bool waits = false;
     const auto wanted = [&](std::uint64_t word) {
       if (layout::slot_deliveries(word) < limit) return true;
@@ -80,6 +81,7 @@ Grant take_redelivered(ConsumerEndpoint& consumer) {
     consumer.ring.announce_redelivery();
     try_it = false;
   }
+  return {RingStatus::corrupt};
 }
 
 void try_dead_letters_again(ConsumerEndpoint& consumer) {

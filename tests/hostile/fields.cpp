@@ -141,7 +141,13 @@ class Collector {
     SHMQ_FIELD(tombs, plain);
     SHMQ_FIELD(purged, plain);
     SHMQ_FIELD(dropped, plain);
+    SHMQ_FIELD(rejected, plain);
+    SHMQ_FIELD(dead_lettered, plain);
+    SHMQ_FIELD(dead_letter_refused, plain);
+    SHMQ_FIELD(dead_letter_again_ns, plain);
+    SHMQ_FIELD(delivery_limit, count);
 #undef SHMQ_FIELD
+    add("queue.dead_letter", space.offset + offsetof(Q, dead_letter), 8, Meaning::name);
     for (std::uint32_t i = 0; i < view_.geometry().rows; ++i)
       for (unsigned word = 0; word < 4; ++word)
         add("queue.user", space.offset + places.users + i * sizeof(layout::QueueUser) + word * 8, 8, Meaning::plain);

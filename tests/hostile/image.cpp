@@ -82,9 +82,10 @@ void first(const std::string& name, Pipe& ready, Pipe& go) {
                      .value();
   declare_near_the_wrap(name, "a", {.capacity = 4});
   auto a = segment.open_queue("a").value();
-  auto b = segment.queue("b", {.capacity = 8, .slot_bytes = 128, .metadata = true}).value();
-  auto c = segment.queue("c", {.capacity = 2, .on_full = shmq::OnFull::reject}).value();
   auto d = segment.queue("d", {.capacity = 2, .on_full = shmq::OnFull::drop_oldest}).value();
+  auto b = segment.queue("b", {.capacity = 8, .slot_bytes = 128, .metadata = true, .delivery_limit = 2, .dead_letter = "d"})
+               .value();
+  auto c = segment.queue("c", {.capacity = 2, .on_full = shmq::OnFull::reject}).value();
   auto typed = segment.queue<Payload16>("typed", {.capacity = 4}).value();
   auto gone = segment.queue("gone", {.capacity = 2}).value();
   auto to_a = a.producer();

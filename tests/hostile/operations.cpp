@@ -197,7 +197,13 @@ void Operations::consume() {
 
 /// Something that is held goes on.
 void Operations::settle() {
-  switch (dice_.below(6)) {
+  switch (dice_.below(7)) {
+    case 6: {
+      if (messages_.empty()) return;
+      enter("Message::reject");
+      seen_ += static_cast<unsigned>(messages_[dice_.below(messages_.size())].reject());
+      return;
+    }
     case 0:
     case 1: {
       if (messages_.empty()) return;
