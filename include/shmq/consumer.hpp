@@ -82,7 +82,10 @@ class [[nodiscard]] Message {
     }
     return *this;
   }
-  ~Message() { requeue(); }
+  ~Message() {
+    if (consumer_ != nullptr) [[unlikely]]
+      requeue();
+  }
 
   /// True while there is a message to read: after a successful receive, until release() or forward().
   explicit operator bool() const { return consumer_ != nullptr; }
@@ -119,7 +122,7 @@ class [[nodiscard]] Message {
   /// of Producer::claim(). An inline copy needs 16 bytes more than the payload, for the id; where the slot
   /// has no room for them it takes a block. Forwarding to the queue that the message is in waits for room
   /// that this very message may take: give it a limit.
-  [[nodiscard]] Outcome forward(Producer<void>& to, const Limit& limit = {});
+  [[nodiscard]] Outcome forward(Producer<void>& to, const Limit& limit = kNoLimit);
 
  private:
   template <class>
@@ -129,6 +132,8 @@ class [[nodiscard]] Message {
   friend class MessageBatch;
   friend class Selector;
   Message(core::ConsumerEndpoint* consumer, std::uint64_t position);
+  Message(core::ConsumerEndpoint* consumer, std::uint64_t position, std::span<const std::byte> data)
+      : consumer_(consumer), data_(data), position_(position), outcome_(Outcome::ok) {}
   explicit Message(Outcome outcome) : outcome_(outcome) {}
 
   core::ConsumerEndpoint* consumer_ = nullptr;
@@ -192,12 +197,12 @@ class Consumer<void> {
   /// The oldest message; waits as long as `limit` allows. Redeliveries come before new messages.
   /// Outcomes: ok, timeout, stopped, closed (closed, and every message released), removed, busy (spsc: another consumer
   /// is there), detached, corrupt.
-  Message receive(const Limit& limit = {});
+  Message receive(const Limit& limit = kNoLimit);
   /// Never waits; `empty` when there is nothing just now.
   Message try_receive();
   /// Up to `max` (64 at most) messages, as many as are there just now but at least one; waits like receive()
   /// for the first. A redelivered message comes alone.
-  MessageBatch receive_batch(std::size_t max, const Limit& limit = {});
+  MessageBatch receive_batch(std::size_t max, const Limit& limit = kNoLimit);
   MessageBatch try_receive_batch(std::size_t max);
 
   static constexpr std::size_t kBatchMax = 64;
@@ -224,6 +229,7 @@ class Consumer<void> {
   template <class>
   friend class Queue;
   friend class Selector;
+  Message receive_one(const Limit* limit);
   core::Taken take(std::size_t max, const Limit* limit);
   Message message(const core::Taken& taken);
   MessageBatch batch(const core::Taken& taken);
@@ -269,7 +275,7 @@ template <class T>
 class Consumer {
  public:
   /// Like Consumer<void>::receive(); about a message that is not sizeof(T) long see TypedMessage.
-  TypedMessage<T> receive(const Limit& limit = {}) { return typed(bytes_.receive(limit)); }
+  TypedMessage<T> receive(const Limit& limit = kNoLimit) { return typed(bytes_.receive(limit)); }
   TypedMessage<T> try_receive() { return typed(bytes_.try_receive()); }
   Result<int> descriptor() { return bytes_.descriptor(); }
   Outcome arm() { return bytes_.arm(); }

@@ -131,4 +131,7 @@ class Limit {
   std::stop_token stop_;
 };
 
+/// For ever. A constant: a call that is given no limit makes none.
+inline constinit const Limit kNoLimit{};
+
 }  // namespace shmq

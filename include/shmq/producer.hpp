@@ -75,7 +75,10 @@ class [[nodiscard]] Claim<void> {
     }
     return *this;
   }
-  ~Claim() { abort(); }
+  ~Claim() {
+    if (producer_ != nullptr) [[unlikely]]
+      abort();
+  }
 
   /// True while there is room to write to: after a successful claim, until publish() or abort().
   explicit operator bool() const { return producer_ != nullptr; }
@@ -109,6 +112,8 @@ class [[nodiscard]] Claim<void> {
         bytes_(bytes),
         outcome_(Outcome::ok),
         in_block_(room.in_block) {}
+  Claim(core::ProducerEndpoint* producer, std::uint64_t position, std::byte* data, std::uint32_t bytes)
+      : producer_(producer), data_(data), position_(position), bytes_(bytes), outcome_(Outcome::ok) {}
   explicit Claim(Outcome outcome) : outcome_(outcome) {}
 
   core::ProducerEndpoint* producer_ = nullptr;
@@ -181,16 +186,16 @@ class Producer<void> {
   /// put in a block of the segment; where none is free, `limit` and on_full hold as well, but dropping stops once the
   /// queue is not full any more (`no_block`). Outcomes: ok, full, timeout, stopped, closed, removed, no_block, too_large,
   /// busy (spsc: another producer is there), detached, corrupt.
-  Claim<void> claim(std::size_t bytes, const Limit& limit = {});
+  Claim<void> claim(std::size_t bytes, const Limit& limit = kNoLimit);
   /// Never waits.
   Claim<void> try_claim(std::size_t bytes);
   /// Claims up to `max` (64 at most) rooms of `bytes` each, as many as are free just now but at least one;
   /// waits like claim() for the first. Only for payloads up to max_inline(); `too_large` otherwise.
-  ClaimBatch claim_batch(std::size_t max, std::size_t bytes, const Limit& limit = {});
+  ClaimBatch claim_batch(std::size_t max, std::size_t bytes, const Limit& limit = kNoLimit);
   ClaimBatch try_claim_batch(std::size_t max, std::size_t bytes);
 
   /// Claims, copies and publishes: for payloads that exist already.
-  Outcome send(std::span<const std::byte> payload, const Limit& limit = {}, std::uint32_t type = 0);
+  Outcome send(std::span<const std::byte> payload, const Limit& limit = kNoLimit, std::uint32_t type = 0);
   Outcome try_send(std::span<const std::byte> payload, std::uint32_t type = 0);
 
   /// The largest payload that travels in the slot itself; of an spsc queue the largest that its ring takes.
@@ -238,9 +243,9 @@ class [[nodiscard]] Claim {
 template <class T>
 class Producer {
  public:
-  Claim<T> claim(const Limit& limit = {}) { return Claim<T>(bytes_.claim(sizeof(T), limit)); }
+  Claim<T> claim(const Limit& limit = kNoLimit) { return Claim<T>(bytes_.claim(sizeof(T), limit)); }
   Claim<T> try_claim() { return Claim<T>(bytes_.try_claim(sizeof(T))); }
-  Outcome send(const T& value, const Limit& limit = {}) {
+  Outcome send(const T& value, const Limit& limit = kNoLimit) {
     return bytes_.send(std::as_bytes(std::span(&value, 1)), limit);
   }
   Outcome try_send(const T& value) { return bytes_.try_send(std::as_bytes(std::span(&value, 1))); }

@@ -79,7 +79,7 @@ class Selector {
   /// A message of any of them; waits as long as `limit` allows. Outcomes: ok, timeout, stopped; corrupt, busy and
   /// detached where one consumer answers so: `source` says which, and it has dropped out. When none is left, at once:
   /// `closed` where all were closed, otherwise how the first one that was not closed ended.
-  Selected receive(const Limit& limit = {});
+  Selected receive(const Limit& limit = kNoLimit);
   /// Never waits; `empty` when there is nothing just now.
   Selected try_receive();
 

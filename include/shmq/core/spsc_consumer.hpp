@@ -50,14 +50,34 @@ class SpscConsumer {
     head_ = memory_.head().load(std::memory_order_acquire);
     const std::uint64_t open = lies_before(released_, received_) ? received_ - released_ : 0;
     if (released_ % layout::kRecordAlignment != 0 || open > bytes_) damaged_ = true;
+    plain_ = !damaged_;
     return damaged_ ? RingStatus::corrupt : RingStatus::ok;
   }
 
   void let_go() {
     if (!owns_) return;
     publish_head();
-    owns_ = false;
+    owns_ = plain_ = false;
     let_go_of_end(memory_.consumer());
+  }
+
+  /// The common case of try_take(): the next record is there, it is a message, and nobody had it before. False:
+  /// try_take() says why.
+  bool take_next(std::uint64_t& position, std::uint64_t& word, std::uint64_t& extent) {
+    const std::uint64_t at = position_;
+    word = memory_.word(at).load(std::memory_order_acquire);  // pairs with publish()
+    if ((word & (layout::kRecordPublished | layout::kRecordTomb)) != layout::kRecordPublished) return false;
+    if (!plain_ || lies_before(at, received_) ||
+        (memory_.state().load(std::memory_order_relaxed) & layout::kSpscRemoved)) [[unlikely]]
+      return false;
+    extent = memory_.extent(at).load(std::memory_order_relaxed);
+    const std::uint64_t next = record_after(memory_, at, extent);
+    if (next == at) [[unlikely]]
+      return false;
+    position = last_ = at;
+    position_ = received_ = next;
+    memory_.received().store(next, std::memory_order_release);
+    return true;
   }
 
   /// Takes up to `max` (64 at most) published records. A message that was handed out before comes alone. A look that
@@ -68,6 +88,7 @@ class SpscConsumer {
     if (memory_.state().load(std::memory_order_relaxed) & layout::kSpscRemoved) [[unlikely]]
       return {RingStatus::removed};
     const std::uint64_t began = position_;
+    last_ = position_ - 1;  // none: what was taken last is known to take_next() alone
     if (requeued_ != 0) [[unlikely]] {
       const RecordGrant again = take_requeued();
       if (again.status == RingStatus::ok) return again;
@@ -117,10 +138,12 @@ class SpscConsumer {
   /// Done with a record that was taken. The producer learns of the room within an eighth of the ring, or when it looks
   /// thoroughly.
   void release(std::uint64_t position) {
+    if (position == released_ && position == last_) [[likely]]  // it is the only one that is held
+      return finish(position, position_);
     const std::uint64_t next =
         record_after(memory_, position, memory_.extent(position).load(std::memory_order_relaxed));
     if (next == position) [[unlikely]]
-      damaged_ = true;
+      (void)corrupt();
     else
       finish(position, next);
   }
@@ -129,6 +152,7 @@ class SpscConsumer {
   void requeue(std::uint64_t position) {
     mark(position, layout::kRecordRequeued);
     ++requeued_;
+    plain_ = false;
   }
 
   /// Lets the producer see all the room there is.
@@ -166,6 +190,7 @@ class SpscConsumer {
  private:
   RecordGrant corrupt() {
     damaged_ = true;
+    plain_ = false;
     return {RingStatus::corrupt};
   }
 
@@ -190,7 +215,7 @@ class SpscConsumer {
       const std::uint64_t extent = memory_.extent(position).load(std::memory_order_relaxed);
       if ((extent & layout::kRecordRequeued) && !(extent & layout::kRecordDone)) {
         hand_out_again(position, extent);
-        --requeued_;
+        plain_ = --requeued_ == 0;
         return {RingStatus::ok, position, 1, true};
       }
       const std::uint64_t next = record_after(memory_, position, extent);
@@ -198,6 +223,7 @@ class SpscConsumer {
       position = next;
     }
     requeued_ = 0;
+    plain_ = true;
     return {RingStatus::empty};
   }
 
@@ -229,7 +255,9 @@ class SpscConsumer {
   std::uint64_t received_ = 0;
   std::uint64_t released_ = 0;
   std::uint64_t head_ = 0;
+  std::uint64_t last_ = 0;      // what take_next() took, while it took the last one
   std::uint32_t requeued_ = 0;
+  bool plain_ = false;  // the end is ours, nothing is damaged and nothing requeued
   bool owns_ = false;
   bool damaged_ = false;
 };

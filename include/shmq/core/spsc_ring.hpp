@@ -143,6 +143,19 @@ class SpscProducer {
     return {status, position, status == RingStatus::ok ? count : 0};
   }
 
+  /// The common case of try_claim(): one record, and there is room for it without a look at the other side. False:
+  /// try_claim() says why.
+  bool claim_next(std::uint64_t extent, std::uint64_t& position) {
+    const std::uint64_t begin = tail_;
+    const std::uint64_t end = begin + extent;
+    if ((begin & (bytes_ - 1)) + extent > bytes_ || lies_before(limit_, end)) [[unlikely]]
+      return false;
+    memory_.extent(begin).store(extent << 32, std::memory_order_relaxed);
+    memory_.word(end).store(0, std::memory_order_relaxed);
+    position = begin;
+    return advance(begin, end) == RingStatus::ok;
+  }
+
   /// What publish() will say of the record; consumers do not see it yet.
   void describe(std::uint64_t position, std::uint64_t word) {
     memory_.word(position).store(word, std::memory_order_relaxed);

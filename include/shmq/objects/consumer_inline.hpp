@@ -55,8 +55,10 @@ struct ConsumerEndpoint : Endpoint {
 
   /// The payload of a record. Its words are shared memory: whatever they say, no more than its room is read.
   std::span<const std::byte> record_payload(std::uint64_t position) const {
-    const std::uint64_t word = records.memory().word(position).load(std::memory_order_relaxed);
-    const std::uint64_t extent = records.memory().extent(position).load(std::memory_order_relaxed);
+    return record_payload(position, records.memory().word(position).load(std::memory_order_relaxed),
+                          records.memory().extent(position).load(std::memory_order_relaxed));
+  }
+  std::span<const std::byte> record_payload(std::uint64_t position, std::uint64_t word, std::uint64_t extent) const {
     const std::uint64_t offset = sizeof(layout::RecordHeader) + layout::record_prefix(queue->flags, word);
     const std::uint64_t room = record_after(records.memory(), position, extent) - position;
     if (room < offset) [[unlikely]]
@@ -159,14 +161,28 @@ inline MessageBatch Consumer<void>::batch(const core::Taken& taken) {
   return MessageBatch(endpoint_.get(), taken.position, taken.mask);
 }
 
-inline Message Consumer<void>::receive(const Limit& limit) { return message(take(1, &limit)); }
-inline Message Consumer<void>::try_receive() { return message(take(1, nullptr)); }
+[[gnu::always_inline]] inline Message Consumer<void>::receive_one(const Limit* limit) {
+  core::ConsumerEndpoint& consumer = *endpoint_;
+  if (consumer.is_spsc && !consumer.is_detached()) {
+    std::uint64_t position = 0;
+    std::uint64_t word = 0;
+    std::uint64_t extent = 0;
+    if (consumer.records.take_next(position, word, extent)) [[likely]] {
+      consumer.borrow();
+      return Message(&consumer, position, consumer.record_payload(position, word, extent));
+    }
+  }
+  return message(take(1, limit));
+}
+
+[[gnu::always_inline]] inline Message Consumer<void>::receive(const Limit& limit) { return receive_one(&limit); }
+[[gnu::always_inline]] inline Message Consumer<void>::try_receive() { return receive_one(nullptr); }
 inline MessageBatch Consumer<void>::receive_batch(std::size_t max, const Limit& limit) {
   return batch(take(max, &limit));
 }
 inline MessageBatch Consumer<void>::try_receive_batch(std::size_t max) { return batch(take(max, nullptr)); }
 
-inline void Message::release() {
+[[gnu::always_inline]] inline void Message::release() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) [[likely]]
@@ -174,7 +190,7 @@ inline void Message::release() {
   consumer->give_back();
 }
 
-inline void Message::requeue() {
+[[gnu::noinline]] inline void Message::requeue() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) core::requeue_message(*consumer, position_);

@@ -56,11 +56,11 @@ inline void Producer<void>::Dispose::operator()(core::ProducerEndpoint* endpoint
     endpoint->dispose(endpoint);
 }
 
-inline void Claim<void>::publish() {
+[[gnu::always_inline]] inline void Claim<void>::publish() {
   core::ProducerEndpoint* const producer = std::exchange(producer_, nullptr);
   if (producer == nullptr) return;
   if (!producer->is_detached()) [[likely]] {
-    if (producer->queue->flags & layout::kQueueMetadata)
+    if (producer->queue->flags & layout::kQueueMetadata) [[unlikely]]
       core::write_metadata(*producer, producer->metadata(position_), correlation_);
     if (producer->is_spsc) {
       producer->records.publish(position_,
@@ -77,7 +77,7 @@ inline void Claim<void>::publish() {
   producer->give_back();
 }
 
-inline void Claim<void>::abort() {
+[[gnu::noinline]] inline void Claim<void>::abort() {
   core::ProducerEndpoint* const producer = std::exchange(producer_, nullptr);
   if (producer == nullptr) return;
   if (!producer->is_detached()) {
@@ -91,44 +91,44 @@ inline void Claim<void>::abort() {
 
 inline std::size_t Producer<void>::max_inline() const { return endpoint_->queue->payload_room; }
 
-inline Claim<void> Producer<void>::claim_room(std::size_t bytes, const Limit* limit) {
+[[gnu::always_inline]] inline Claim<void> Producer<void>::claim_room(std::size_t bytes, const Limit* limit) {
   core::ProducerEndpoint& producer = *endpoint_;
   if (producer.is_detached()) [[unlikely]]
     return Claim<void>(Outcome::detached);
-  core::ClaimedRoom room;
   if (producer.is_spsc) {
     if (bytes > producer.queue->payload_room) [[unlikely]]
       return Claim<void>(Outcome::too_large);
     const std::uint64_t extent = producer.extent_of(bytes);
-    core::Grant grant = producer.records.try_claim(extent, 1, false);
-    if (grant.status != core::RingStatus::ok) [[unlikely]] {
-      Outcome outcome = core::outcome_of(grant.status);
-      grant = core::claim_records_slow(producer, extent, 1, limit, outcome);
+    std::uint64_t position = 0;
+    if (!producer.records.claim_next(extent, position)) [[unlikely]] {
+      Outcome outcome = Outcome::full;
+      position = core::claim_records_slow(producer, extent, 1, limit, outcome).position;
       if (outcome != Outcome::ok) return Claim<void>(outcome);
     }
-    room.position = grant.position;
-    room.data = producer.record_payload(grant.position);
-  } else if (bytes <= producer.queue->payload_room) [[likely]] {
+    producer.borrow();
+    return Claim<void>(&producer, position, producer.record_payload(position), static_cast<std::uint32_t>(bytes));
+  }
+  if (bytes <= producer.queue->payload_room) [[likely]] {
     core::Grant grant = producer.ring.try_claim(producer.me);
     if (grant.status != core::RingStatus::ok) [[unlikely]] {
       Outcome outcome = core::outcome_of(grant.status);
       grant = core::claim_slow(producer, outcome, 1, limit, outcome);
       if (outcome != Outcome::ok) return Claim<void>(outcome);
     }
-    room.position = grant.position;
-    room.data = producer.queue->payload(grant.position);
-  } else {
-    room = core::claim_block(producer, bytes, limit);
-    if (room.outcome != Outcome::ok) return Claim<void>(room.outcome);
+    producer.borrow();
+    return Claim<void>(&producer, grant.position, producer.queue->payload(grant.position),
+                       static_cast<std::uint32_t>(bytes));
   }
+  const core::ClaimedRoom room = core::claim_block(producer, bytes, limit);
+  if (room.outcome != Outcome::ok) return Claim<void>(room.outcome);
   producer.borrow();
   return Claim<void>(&producer, room, static_cast<std::uint32_t>(bytes));
 }
 
-inline Claim<void> Producer<void>::claim(std::size_t bytes, const Limit& limit) {
+[[gnu::always_inline]] inline Claim<void> Producer<void>::claim(std::size_t bytes, const Limit& limit) {
   return claim_room(bytes, &limit);
 }
-inline Claim<void> Producer<void>::try_claim(std::size_t bytes) { return claim_room(bytes, nullptr); }
+[[gnu::always_inline]] inline Claim<void> Producer<void>::try_claim(std::size_t bytes) { return claim_room(bytes, nullptr); }
 
 inline ClaimBatch::ClaimBatch(core::ProducerEndpoint* producer, core::Grant grant, std::uint32_t bytes)
     : producer_(producer),
