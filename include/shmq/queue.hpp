@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "shmq/browse.hpp"
 #include "shmq/consumer.hpp"
 #include "shmq/producer.hpp"
 #include "shmq/result.hpp"
@@ -19,14 +20,6 @@
 namespace shmq {
 
 class Segment;
-
-/// A message that peek() saw; a copy.
-struct PeekedMessage {
-  MessageId id;
-  std::uint32_t type = 0;
-  bool redelivered = false;
-  std::vector<std::byte> payload;
-};
 
 template <class T = void>
 class Queue;
@@ -59,9 +52,9 @@ class Queue<void> {
   /// Takes and releases what is in the queue at this moment, without delivering it; returns how many
   /// messages. Of an spsc queue only while it has no consumer (`busy`).
   Result<std::uint64_t> purge();
-  /// Copies of the oldest messages that no consumer has taken yet, `max` at most. Takes nothing away; what is
-  /// taken meanwhile is left out.
-  std::vector<PeekedMessage> peek(std::size_t max) const;
+  /// Goes through the messages that the queue keeps, oldest first, `max` at most: those that nobody has had, those that
+  /// consumers hold, and those that wait for redelivery. See Browser.
+  Browser browse(std::size_t max = SIZE_MAX) const;
 
  private:
   friend class Segment;
@@ -101,7 +94,7 @@ class Queue {
   std::uint64_t generation() const { return bytes_.generation(); }
   std::uint64_t depth() const { return bytes_.depth(); }
   bool closed() const { return bytes_.closed(); }
-  std::vector<PeekedMessage> peek(std::size_t max) const { return bytes_.peek(max); }
+  Browser browse(std::size_t max = SIZE_MAX) const { return bytes_.browse(max); }
   void close() { bytes_.close(); }
   Result<std::uint64_t> purge() { return bytes_.purge(); }
   /// The same queue, for calls on bytes.

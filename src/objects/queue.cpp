@@ -1,14 +1,11 @@
 #include "shmq/queue.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 #include "base/text.hpp"
-#include "core/blocks.hpp"
 #include "objects/spsc_queue.hpp"
 #include "objects/waiter.hpp"
-#include "shmq/base/fence.hpp"
 
 namespace shmq {
 
@@ -176,45 +173,6 @@ Result<std::uint64_t> Queue<void>::purge() {
   }
   handle_->header->purged.fetch_add(purged, std::memory_order_relaxed);
   return purged;
-}
-
-std::vector<PeekedMessage> Queue<void>::peek(std::size_t max) const {
-  std::vector<PeekedMessage> seen;
-  const core::QueueHandle& queue = *handle_;
-  if (queue.is_spsc) return core::peek_records(queue, max);
-  const std::uint64_t head = layout::ring_position(queue.header->head.load(std::memory_order_acquire));
-  for (std::uint64_t i = 0; i < queue.ring.capacity() && seen.size() < max; ++i) {
-    const std::uint64_t position = layout::position_add(head, i);
-    const layout::SlotHeader& slot = queue.slot(position);
-    if (slot.word.load(std::memory_order_acquire) != queue.ring.ready_word(position)) {
-      if (slot.word.load(std::memory_order_acquire) == queue.ring.free_word(position) && i >= depth()) break;
-      continue;  // a tomb, or being written
-    }
-    PeekedMessage message;
-    const std::uint64_t descriptor = slot.descriptor.load(std::memory_order_relaxed);
-    const std::uint32_t length = layout::descriptor_length(descriptor);
-    message.type = layout::descriptor_type(descriptor);
-    message.redelivered = length & layout::kLengthRepeat;
-    message.id = {queue.generation, queue.widen(position)};
-    if (length & layout::kLengthOrigin)
-      message.id = {queue.origin(position).generation, queue.origin(position).position};
-    std::span<const std::byte> data{queue.payload(position), queue.payload_room};
-    if (length & layout::kLengthInBlock)
-      data = core::referenced_bytes(queue.attachment->view(), queue.reference(position));
-    data = data.first(std::min<std::size_t>(length & layout::kLengthMask, data.size()));
-    message.payload.assign(data.begin(), data.end());
-    // Somebody may have taken, released and overwritten it while we copied; a block may have moved on with a
-    // forward.
-    base::fence(std::memory_order_acquire);
-    const bool same_slot = slot.word.load(std::memory_order_relaxed) == queue.ring.ready_word(position);
-    const bool same_block =
-        !(length & layout::kLengthInBlock) ||
-        !core::referenced_bytes(queue.attachment->view(), queue.reference(position)).empty();
-    const std::uint64_t now_head = layout::ring_position(queue.header->head.load(std::memory_order_acquire));
-    if (same_slot && same_block && layout::position_diff(position, now_head) >= 0)
-      seen.push_back(std::move(message));
-  }
-  return seen;
 }
 
 }  // namespace shmq

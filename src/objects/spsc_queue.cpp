@@ -112,39 +112,6 @@ std::uint64_t records_to_take(const ShmSpscMemory& records) {
   return messages;
 }
 
-std::vector<PeekedMessage> peek_records(const QueueHandle& queue, std::size_t max) {
-  std::vector<PeekedMessage> seen;
-  const ShmSpscMemory& records = queue.records;
-  const std::uint64_t released = records.released().load(std::memory_order_acquire);
-  std::uint64_t from = records.received().load(std::memory_order_acquire);
-  if (lies_before(from, released)) from = released;
-  objects::for_each_record(
-      records, from, records.tail().load(std::memory_order_acquire),
-      [&](std::uint64_t position, std::uint64_t word, std::uint64_t extent) {
-        if (seen.size() >= max || !is_message(word, extent)) return;
-        const std::uint64_t prefix = layout::record_prefix(queue.flags, word);
-        const std::uint64_t offset = sizeof(layout::RecordHeader) + prefix;
-        const std::uint64_t room = record_after(records, position, extent) - position;
-        if (room < offset) return;
-        PeekedMessage message;
-        message.type = layout::descriptor_type(word);
-        message.redelivered = (word & layout::kRecordRepeat) || (extent & layout::kRecordDeliveriesMask);
-        message.id = {queue.generation, position};
-        const std::byte* const payload = records.at(position) + offset;
-        if (word & layout::kRecordOrigin) {
-          const auto& origin = *reinterpret_cast<const layout::Origin*>(payload - sizeof(layout::Origin));
-          message.id = {origin.generation, origin.position};
-        }
-        const std::uint64_t length = std::min(layout::record_length(word), room - offset);
-        message.payload.assign(payload, payload + length);
-        // The consumer may have released it, and the producer written over it, while we copied.
-        base::fence(std::memory_order_acquire);
-        if (!lies_before(position, records.released().load(std::memory_order_acquire)))
-          seen.push_back(std::move(message));
-      });
-  return seen;
-}
-
 std::uint64_t purge_records(ConsumerEndpoint& consumer) {
   const std::uint64_t end = consumer.records.memory().tail().load(std::memory_order_acquire);
   std::uint64_t purged = 0;

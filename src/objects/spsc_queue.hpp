@@ -21,7 +21,6 @@ void close_records(ShmSpscMemory& records);
 
 /// Messages that no consumer has taken yet, and those that wait to be handed out again for want of a consumer.
 std::uint64_t records_to_take(const ShmSpscMemory& records);
-std::vector<PeekedMessage> peek_records(const QueueHandle& queue, std::size_t max);
 std::uint64_t purge_records(ConsumerEndpoint& consumer);
 
 }  // namespace shmq::core

@@ -119,12 +119,15 @@ begin "--idle before --count or --until-closed is reached is a failure of its ow
 expect 5 "$shmq" recv "$seg/q" --count 1 --idle 0.05
 expect 5 "$shmq" recv "$seg/q" --until-closed --idle 0.05
 
-begin "peek takes nothing, and shows type, size and bytes"
+begin "browse takes nothing, and shows state, type, size, deliveries and bytes"
 printf 'a\tb\n' | "$shmq" send "$seg/q" --type 7
-expect 0 "$shmq" peek "$seg/q" >"$work/out"
-printf 'a\tb\n' >"$work/expected"
-same "$work/expected" "$work/out"
-"$shmq" peek --long "$seg/q" | grep -q '	type 7	3 B	new	a\\x09b$' || fail "peek --long: $("$shmq" peek --long "$seg/q")"
+expect 0 "$shmq" browse "$seg/q" >"$work/out"
+grep -q '	ready	type 7	3 B	new	a\\x09b$' "$work/out" || fail "browse: $(cat "$work/out")"
+"$shmq" recv "$seg/q" --requeue --count 1 >/dev/null
+"$shmq" browse "$seg/q" | grep -q '	redeliver	type 7	3 B	delivered 1 time	a' || fail "browse: $("$shmq" browse "$seg/q")"
+"$shmq" browse "$seg/q" --json >"$work/out"
+grep -q '"state":"redeliver"' "$work/out" && grep -q '"text":"a\\u0009b"' "$work/out" || fail "browse --json: $(cat "$work/out")"
+if command -v python3 >/dev/null; then python3 -m json.tool <"$work/out" >/dev/null || fail "that is no JSON"; fi
 is_waiting 1 || fail "$(waiting) messages wait, not 1"
 
 begin "purge says how many messages it took"

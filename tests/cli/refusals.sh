@@ -118,7 +118,7 @@ expect 3 "$shmq" recv "$seg-none/q"
 says "there is no segment \"$seg-none\""
 expect 3 "$shmq" send "$seg/none" </dev/null
 says "none"
-for command in peek purge close; do expect 3 "$shmq" $command "$seg/none"; done
+for command in browse purge close; do expect 3 "$shmq" $command "$seg/none"; done
 expect 3 "$shmq" rm "$seg-none"
 expect 3 "$shmq" rm "$seg/none"
 expect 3 "$shmq" ls "$seg-none"
@@ -175,7 +175,9 @@ recv $seg/q --count 1.5
 recv $seg/q --idle -1
 recv $seg/q --idle nan
 recv $seg/q -0 --whole
-peek $seg/q --count 0
+browse $seg/q --max 0
+browse $seg/q --count 3
+peek $seg/q
 gc --yes
 gc $seg
 rm

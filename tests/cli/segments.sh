@@ -7,7 +7,7 @@ file=/dev/shm/shmq.$seg
 begin "help is there for the program and for every command"
 expect 0 "$shmq" --help >"$work/help"
 grep -q "Exit status" "$work/help" || fail "it does not tell the exit status"
-for command in create plan ls rm gc reap queue send recv peek purge close; do
+for command in create plan ls rm gc reap queue send recv browse purge close; do
   grep -q "  $command\\b" "$work/help" || fail "$command is not in shmq --help"
   expect 0 "$shmq" $command --help >"$work/own"
   grep -q "^Usage: shmq $command" "$work/own" || fail "$command --help has no usage line"
@@ -69,7 +69,7 @@ exec 6<>"$work/stuck"
 head -c 65536 /dev/zero >&6  # the pipe is full: its writer blocks with what it received
 "$shmq" recv "$seg/a" >"$work/stuck" &
 victim=$!
-taken() { [ -z "$("$shmq" peek "$seg/a")" ]; }
+taken() { ! "$shmq" browse "$seg/a" | cut -f2 | grep -q ready; }
 until_true taken
 until_true stays_asleep $victim
 kill -KILL $victim

@@ -94,7 +94,7 @@ std::string run_programs([[maybe_unused]] const std::string& name, [[maybe_unuse
   const std::string queue = name + "/" + kQueueNames[dice.below(4)];
   const std::vector<std::vector<std::string>> stat = {{"show", name}, {"show", name, "--json"}, {"show", queue}, {"list"}};
   const std::vector<std::vector<std::string>> cli = {
-      {"ls", name, "--long"}, {"peek", queue, "--long"}, {"recv", queue, "--idle", "0.01", "--count", "3"}, {"send", queue, "--timeout", "0.01"},
+      {"ls", name, "--long"}, {"browse", queue}, {"browse", queue, "--json"}, {"recv", queue, "--idle", "0.01", "--count", "3"}, {"send", queue, "--timeout", "0.01"},
       {"purge", queue},       {"reap", name},            {"close", queue},                                  {"rm", queue},
       {"rm", name}};
   std::vector<std::string> words;

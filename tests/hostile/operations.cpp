@@ -188,9 +188,12 @@ void Operations::consume() {
       break;
     }
     default: {
-      enter("Queue::peek");
-      for (const auto& peeked : queue->queue.peek(dice_.below(12)))
-        for (const std::byte b : peeked.payload) seen_ += static_cast<unsigned char>(b);
+      enter("Queue::browse");
+      shmq::Browser browser = queue->queue.browse(dice_.below(12));
+      while (const auto m = browser.next()) {
+        for (const std::byte b : m->payload) seen_ += static_cast<unsigned char>(b);
+        seen_ += m->type + m->id.position + m->deliveries + m->holder_name.size() + std::strlen(to_string(m->state));
+      }
     }
   }
 }

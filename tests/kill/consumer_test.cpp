@@ -185,10 +185,24 @@ TEST(Purge, takes_each_message_or_leaves_it) {
                                .start = near_the_wrap});
 }
 
-TEST(Peek, changes_nothing) {
-  killed_and_stopped("peek", {.setting = [](Crew& crew) { crew.send("a", 1, 2, block_bytes); },
-                              .act = [](Party& p) { p.values.push_back(p.queue("a").peek(4).size()); }});
+// One message is held by another, one waits for redelivery, one is in a block.
+Deed browse() {
+  return {.setting =
+              [](Crew& crew) {
+                crew.send("a", 1, 1);
+                crew.receiver.ask("hold a 1");
+                crew.receiver.ask("requeue");
+                crew.ledger.seen(1);
+                crew.send("a", 2, 2, block_bytes);
+              },
+          .act =
+              [](Party& p) {
+                shmq::Browser browser = p.queue("a").browse();
+                while (const auto message = browser.next()) p.values.push_back(message->payload.size());
+              },
+          .start = near_the_wrap};
 }
+TEST(Browse, changes_nothing) { killed_and_stopped("browse", browse()); }
 
 TEST(Close, killed_half_way_is_closed_or_not) {
   killed_and_stopped("close", {.setting = [](Crew& crew) { crew.send("a", 1, 2); },

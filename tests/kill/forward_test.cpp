@@ -84,5 +84,20 @@ TEST(Forward, that_dies_after_it_published_leaves_the_block_to_its_new_reader) {
   killed("forward_then_read", deed);
 }
 
+// A slot that still names a block which went on to another message, and another again.
+TEST(Forward, that_is_stopped_shows_nobody_the_block_of_a_later_message) {
+  Deed deed = forward(block_bytes);
+  deed.meanwhile = [](Crew& crew) {
+    crew.ledger.add("b", crew.receiver.ask("tryrecv b 2"));
+    for (std::uint64_t value = 60; value < 64; ++value)
+      if (crew.sender.ask("trysend b " + std::to_string(value) + " " + std::to_string(block_bytes)) == "ok")
+        crew.ledger.must(value);
+    crew.receiver.ask("browse a");
+    crew.receiver.ask("browse b");
+    crew.ledger.add("b", crew.receiver.ask("tryrecv b 4"));
+  };
+  stopped("forward_browse", deed);
+}
+
 }  // namespace
 }  // namespace killtest

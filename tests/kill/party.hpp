@@ -38,6 +38,7 @@ class Party : public Actor {
   /// recv Q COUNT | tryrecv Q COUNT receives and releases COUNT, or up to COUNT without waiting
   /// hold Q [COUNT]                 receives and keeps
   /// look                           receipts of what is kept, read again
+  /// browse Q                       the values of what it keeps; throws where a payload is not its message's
   /// release | requeue              what was kept
   /// claim Q VALUE [BYTES]          claims and fills, and keeps
   /// publish | abort                what was claimed

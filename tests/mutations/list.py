@@ -12,6 +12,7 @@ ROWS = "src/core/participants.cpp"
 DIRECTORY = "src/core/directory.cpp"
 FILES = "src/core/segment_files.cpp"
 CONSUMER = "src/objects/consumer.cpp"
+BROWSE = "src/objects/browse.cpp"
 DEAD = "src/objects/dead_letter.cpp"
 ATTACHMENT = "src/core/attachment.cpp"
 EVENT = "include/shmq/core/event.hpp"
@@ -42,6 +43,10 @@ MUTATIONS = [
     ("note() left out for consumers", RING,
      "if (layout::owner_of(head) != me.id) note(memory_.head(), memory_.consumer_trail(before(position)), head);", "",
      "kill_reaper_test", "*dead_messages*:*dead_batch_of*"),
+    ("browse does not look at the slot again", BROWSE, "if (!is_kept(queue_->ring, position, now)) return false;",
+     "if (!is_kept(queue_->ring, position, now)) return true;", "browse_test", "*NeverShowsATorn*"),
+    ("browse does not look at the epoch of a block", BROWSE, "if (block.empty()) return false;", "",
+     "kill_forward_test", "*shows_nobody*"),
     ("a refused dead letter not announced", DEAD, "consumer.ring.announce_redelivery();", "",
      "kill_dead_letter_test", "DeliveryLimit.with_a_full*"),
     ("a full dead-letter queue asked all the time", DEAD, "bool try_it = time_to_try(queue);", "bool try_it = true;",

@@ -1,4 +1,4 @@
-// Queues through the public API, in one process: every outcome, batches, peek, purge, close, the typed face,
+// Queues through the public API, in one process: every outcome, batches, purge, close, the typed face,
 // metadata.
 #include <set>
 #include <thread>
@@ -212,32 +212,6 @@ TEST_F(QueueTest, ClaimsAndReceivesInBatches) {
   auto dropped = producer.claim_batch(3, 8);
   dropped.abort();
   EXPECT_EQ(consumer.try_receive().outcome(), Outcome::empty);
-}
-
-TEST_F(QueueTest, PeeksWithoutTaking) {
-  auto segment = make();
-  auto q = queue(segment, "q", {.capacity = 8});
-  auto producer = q.producer();
-  auto consumer = q.consumer();
-  EXPECT_TRUE(q.peek(10).empty());
-  const std::string large(3000, 'L');
-  ASSERT_EQ(producer.send(bytes_of("one"), {}, 1), Outcome::ok);
-  { auto aborted = producer.claim(1); }
-  ASSERT_EQ(producer.send(bytes_of(large), {}, 2), Outcome::ok);
-  auto open = producer.claim(3);
-  ASSERT_EQ(producer.send(bytes_of("three"), {}, 3), Outcome::ok);
-  const auto seen = q.peek(10);
-  ASSERT_EQ(seen.size(), 3u);
-  EXPECT_EQ(text_of(seen[0].payload), "one");
-  EXPECT_EQ(text_of(seen[1].payload), large);
-  EXPECT_EQ(text_of(seen[2].payload), "three");
-  EXPECT_EQ(seen[1].type, 2u);
-  EXPECT_EQ(seen[2].id, (MessageId{q.generation(), 4}));
-  EXPECT_EQ(q.peek(1).size(), 1u);
-  EXPECT_EQ(q.depth(), 5u);
-  Message taken = consumer.receive();
-  EXPECT_EQ(q.peek(10).size(), 2u) << "what a consumer has is not looked at";
-  taken.release();
 }
 
 TEST_F(QueueTest, PurgesWhatIsThereAndNothingThatComesLater) {

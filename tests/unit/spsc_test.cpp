@@ -347,7 +347,7 @@ TEST_F(SpscTest, ForwardsInBothDirections) {
   big.release();
 }
 
-TEST_F(SpscTest, PeeksAndPurges) {
+TEST_F(SpscTest, BrowsesAndPurges) {
   auto segment = make();
   auto q = spsc(segment, "q");
   auto producer = q.producer();
@@ -355,10 +355,29 @@ TEST_F(SpscTest, PeeksAndPurges) {
   {
     auto consumer = q.consumer();
     Message a = consumer.receive();
-    const auto seen = q.peek(10);
-    ASSERT_EQ(seen.size(), 2u);
-    EXPECT_EQ(text_of(seen[0].payload), "b");
+    Browser browser = q.browse();
+    auto seen = browser.next();
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(text_of(seen->payload), "a");
+    EXPECT_EQ(seen->id, a.id());
+    EXPECT_EQ(seen->state, BrowsedMessage::State::held);
+    EXPECT_EQ(seen->holder_pid, static_cast<std::uint32_t>(::getpid()));
+    EXPECT_EQ(seen->deliveries, 0u);
+    for (const char* text : {"b", "c"}) {
+      seen = browser.next();
+      ASSERT_TRUE(seen) << text;
+      EXPECT_EQ(text_of(seen->payload), text);
+      EXPECT_EQ(seen->state, BrowsedMessage::State::ready);
+      EXPECT_FALSE(seen->redelivered);
+      EXPECT_EQ(seen->holder, 0u);
+    }
+    EXPECT_FALSE(browser.next());
+    Browser late = q.browse(1);
     a.release();
+    seen = late.next();
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(text_of(seen->payload), "b") << "what is released meanwhile is left out";
+    EXPECT_FALSE(late.next()) << "1 at most";
   }
   EXPECT_EQ(q.purge().value(), 2u);
   EXPECT_EQ(q.depth(), 0u);

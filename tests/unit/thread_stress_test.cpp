@@ -4,8 +4,8 @@
 // ThreadSanitizer goes by address, and each attachment maps the segment somewhere else: what two attachments
 // do to the same word is no race to it. So each test runs with threads that share an attachment, and with
 // threads that attach themselves, which finds what is wrong outside of the segment. mpmc_ring_thread_test.cpp
-// has owners of their own on one mapping. What peek() copies may be overwritten meanwhile, and it looks
-// afterwards whether it was: a race by design, which is why no thread peeks here.
+// has owners of their own on one mapping. What browse() copies may be overwritten meanwhile, and it looks
+// afterwards whether it was: a race by design (browse_test.cpp).
 #include <algorithm>
 #include <list>
 #include <random>

@@ -19,7 +19,7 @@ int reap_command(const Words& words);
 int queue_command(const Words& words);
 int send_command(const Words& words);
 int recv_command(const Words& words);
-int peek_command(const Words& words);
+int browse_command(const Words& words);
 int purge_command(const Words& words);
 int close_command(const Words& words);
 

@@ -13,7 +13,7 @@ Segments
   plan             how large one has to be         rm SEG        remove a segment, or a queue: rm SEG/Q
   reap SEG         mend what dead processes held   gc            clear away what was left behind
 Queues
-  queue SEG/Q      declare a queue                 peek SEG/Q    show the oldest messages, take none
+  queue SEG/Q      declare a queue                 browse SEG/Q  show its messages, take none
   send SEG/Q       lines of stdin become messages  purge SEG/Q   throw away what is in it
   recv SEG/Q       messages become lines           close SEG/Q   no more messages; receivers drain it
 
@@ -177,11 +177,15 @@ Examples
   while shmq recv jobs/documents --whole --count 1 --idle 60 > next.pdf; do print next.pdf; done
 )help";
 
-constexpr char kPeek[] = R"help(Usage: shmq peek SEG/Q [--count N] [-0 | --long]
+constexpr char kBrowse[] = R"help(Usage: shmq browse SEG/Q [--max N] [--json]
 
-Writes copies of the oldest messages that nobody has taken, 10 unless --count says otherwise, each followed by a newline
-(-0: NUL). Takes none away. --long (-l) shows instead, between tabs: id, type, size, "new" or "again", and the first
-bytes.
+Shows what the queue keeps, oldest first, and takes none away: messages that nobody has received, messages that receivers
+hold, and messages that wait to be delivered again. One line each, tabs between: id, state ("ready", "redeliver", or who
+holds it), type, size, how often it was delivered before ("again": elsewhere), and the first bytes. It works while others
+send and receive, and when they are stopped.
+
+  --max N    N messages at most
+  --json     one JSON document, with all of the payload: "text" where it is UTF-8, otherwise "hex"
 )help";
 
 constexpr char kPurge[] = R"help(Usage: shmq purge SEG/Q
@@ -199,7 +203,7 @@ constexpr Command kCommands[] = {
     {"create", create_command, kCreate}, {"plan", plan_command, kPlan},    {"ls", list_command, kList},
     {"rm", remove_command, kRemove},     {"gc", gc_command, kGc},          {"reap", reap_command, kReap},
     {"queue", queue_command, kQueue},    {"send", send_command, kSend},    {"recv", recv_command, kRecv},
-    {"peek", peek_command, kPeek},       {"purge", purge_command, kPurge}, {"close", close_command, kClose},
+    {"browse", browse_command, kBrowse}, {"purge", purge_command, kPurge}, {"close", close_command, kClose},
 };
 
 }  // namespace

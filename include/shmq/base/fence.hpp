@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #if defined(__SANITIZE_THREAD__)
@@ -33,6 +34,24 @@ __attribute__((no_sanitize("thread"), noinline))
 inline std::uint64_t
 load_racing(const std::uint64_t& word) {
   return __atomic_load_n(&word, __ATOMIC_RELAXED);
+}
+
+/// Bytes that others may be changing just now, copied like that. `from` and `to` are aligned to 8.
+#if SHMQ_THREAD_SANITIZER
+__attribute__((no_sanitize("thread"), noinline))
+#endif
+inline void
+copy_racing(void* to, const void* from, std::size_t bytes) {
+  auto* const out = static_cast<std::byte*>(to);
+  const auto* const in = static_cast<const std::byte*>(from);
+  std::size_t i = 0;
+  for (; i + 8 <= bytes; i += 8) {
+    const std::uint64_t word = __atomic_load_n(reinterpret_cast<const std::uint64_t*>(in + i), __ATOMIC_RELAXED);
+    __builtin_memcpy(out + i, &word, 8);
+  }
+  for (; i < bytes; ++i)
+    out[i] = static_cast<std::byte>(
+        __atomic_load_n(reinterpret_cast<const unsigned char*>(in + i), __ATOMIC_RELAXED));
 }
 
 }  // namespace shmq::base
