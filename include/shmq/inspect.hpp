@@ -98,7 +98,7 @@ struct ObstacleSnapshot {
 
 struct QueueSnapshot {
   std::uint64_t generation = 0;
-  std::uint64_t capacity = 0;
+  std::uint64_t capacity = 0;  // messages; of an spsc queue bytes, and its positions and totals are bytes as well
   std::uint32_t slot_bytes = 0;
   std::uint32_t inline_bytes = 0;   // room for a payload in a slot; larger ones travel in blocks
   std::uint32_t element_bytes = 0;  // sizeof(T) where it was declared as Queue<T>, else 0
@@ -108,6 +108,13 @@ struct QueueSnapshot {
   std::string dead_letter;           // the name of its dead-letter queue, or empty; a damaged segment: any bytes
   bool closed = false;
   bool removed = false;
+
+  /// Only of an spsc queue (ring_bytes is 0 elsewhere): the ring, how much of it is claimed and not released, and the
+  /// participants that own its ends, 0 where nobody does.
+  std::uint64_t ring_bytes = 0;
+  std::uint64_t bytes_used = 0;
+  std::uint32_t producer = 0;
+  std::uint32_t consumer = 0;
 
   /// Claimed and not yet taken by a consumer: published messages, claims being written, and tombs between
   /// them.
@@ -132,7 +139,7 @@ struct QueueSnapshot {
   bool consumers_sleep = false;   // somebody sleeps until there is a message (may stay set after a kill)
   bool producers_sleep = false;   // somebody sleeps until there is room, or for the end of the stream
 
-  /// Every slot is in one of these states. Not filled in without InspectOptions::slots.
+  /// Every slot (record, of an spsc queue) is in one of these states. Not filled in without InspectOptions::slots.
   struct Slots {
     std::uint64_t free = 0;
     std::uint64_t writing = 0;    // claimed, not published yet
@@ -165,7 +172,7 @@ struct ObjectSnapshot {
   ObjectState state = ObjectState::undefined;
   std::uint32_t owner = 0;  // who makes or reclaims it; 0 where nobody does
   std::string name;         // any bytes: escape it before showing it
-  std::string kind;         // "mpmc", or "unknown (7)"
+  std::string kind;         // "mpmc", "spsc", or "unknown (7)"
   std::uint64_t generation = 0;
   std::uint64_t offset = 0;
   std::uint64_t size_bytes = 0;

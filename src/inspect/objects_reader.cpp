@@ -52,16 +52,16 @@ void read_one(const Source& source, std::uint32_t entry, std::uint64_t word,
   object.offset = e.offset.load(std::memory_order_relaxed);
   object.size_bytes = e.size_bytes.load(std::memory_order_relaxed);
   const std::uint64_t kind = e.kind.load(std::memory_order_relaxed);
-  object.kind = kind == static_cast<std::uint64_t>(layout::ObjectKind::mpmc_queue)
-                    ? "mpmc"
-                    : "unknown (" + std::to_string(kind) + ")";
+  const bool mpmc = kind == static_cast<std::uint64_t>(layout::ObjectKind::mpmc_queue);
+  const bool spsc = kind == static_cast<std::uint64_t>(layout::ObjectKind::spsc_queue);
+  object.kind = mpmc ? "mpmc" : spsc ? "spsc" : "unknown (" + std::to_string(kind) + ")";
   core::ObjectSpace space;
   if (!core::space_of(source.view, entry, space)) {
     object.damaged = "its directory entry names a place outside the object area";
     return;
   }
-  if (kind == static_cast<std::uint64_t>(layout::ObjectKind::mpmc_queue))
-    read_queue(source, space, participants, object, findings);
+  if (mpmc) read_queue(source, space, participants, object, findings);
+  if (spsc) read_spsc_queue(source, space, object, findings);
 }
 
 }  // namespace

@@ -31,10 +31,12 @@ struct Findings {
   std::uint64_t slots_left = 0;
 };
 
-/// Fills `object.queue`, or `object.damaged`.
+/// These fill `object.queue`, or `object.damaged`.
 void read_queue(const Source& source, const core::ObjectSpace& space,
                 const std::vector<ParticipantSnapshot>& participants, ObjectSnapshot& object,
                 Findings& findings);
+
+void read_spsc_queue(const Source& source, const core::ObjectSpace& space, ObjectSnapshot& object, Findings& findings);
 
 std::vector<ObjectSnapshot> read_objects(const Source& source,
                                          const std::vector<ParticipantSnapshot>& participants,

@@ -36,6 +36,10 @@ void put_queue(Json& json, const QueueSnapshot& q, bool slots) {
   json.member("delivery_limit", q.delivery_limit);
   json.member("dead_letter", q.dead_letter.empty() ? std::optional<std::string>() : q.dead_letter);
   json.member("closed", q.closed).member("removed", q.removed).member("depth", q.depth);
+  if (q.ring_bytes != 0) {
+    json.member("ring_bytes", q.ring_bytes).member("bytes_used", q.bytes_used);
+    json.member("producer", q.producer).member("consumer", q.consumer);
+  }
   json.member("total_in", q.total_in).member("total_out", q.total_out);
   json.member("head_position", q.head_position).member("tail_position", q.tail_position);
   json.member("redelivered", q.redelivered).member("tombs", q.tombs).member("purged", q.purged);

@@ -107,7 +107,8 @@ std::string flags_text(const ObjectSnapshot& object) {
   return text;
 }
 
-std::string queues_text(const std::vector<const ObjectSnapshot*>& objects) {
+std::string queues_text(const SegmentSnapshot& s, const std::vector<const ObjectSnapshot*>& objects) {
+  Table ends({"QUEUE", ">RING", ">USED", "PRODUCER", "CONSUMER"});
   Table fill({"QUEUE", ">DEPTH", ">CAPACITY", ">IN", ">OUT", ">BEING WRITTEN", ">READY", ">BEING READ", ">TO REDELIVER", "STATE"});
   Table past({"QUEUE", ">SLOT", ">INLINE", "ON FULL", ">REDELIVERED", ">TOMBS", ">PURGED", ">DROPPED", ">FULL WAITS", ">EMPTY WAITS", "METADATA"});
   Table dead({"QUEUE", ">DELIVERY LIMIT", "DEAD LETTERS TO", ">DEAD-LETTERED", ">REFUSED THERE", ">REJECTED"});
@@ -118,15 +119,20 @@ std::string queues_text(const std::vector<const ObjectSnapshot*>& objects) {
       dead.row({printable(object->name), q.delivery_limit == 0 ? "none" : std::to_string(q.delivery_limit),
                 q.dead_letter.empty() ? "none" : printable(q.dead_letter), count_text(q.dead_lettered),
                 count_text(q.dead_letter_refused), count_text(q.rejected)});
-    fill.row({printable(object->name), count_text(q.depth), count_text(q.capacity), count_text(q.total_in), count_text(q.total_out),
+    const bool spsc = q.ring_bytes != 0;
+    const auto amount = [&](std::uint64_t n) { return spsc ? base::size_text(n) : count_text(n); };
+    if (spsc)
+      ends.row({printable(object->name), base::size_text(q.ring_bytes), base::size_text(q.bytes_used),
+                who_text(s, q.producer), who_text(s, q.consumer)});
+    fill.row({printable(object->name), count_text(q.depth), amount(q.capacity), amount(q.total_in), amount(q.total_out),
               count_text(q.slots.writing), count_text(q.slots.ready), count_text(q.slots.reading + q.slots.rereading),
               count_text(q.slots.redeliver), flags_text(*object)});
-    past.row({printable(object->name), base::size_text(q.slot_bytes), base::size_text(q.inline_bytes),
+    past.row({printable(object->name), spsc ? "-" : base::size_text(q.slot_bytes), base::size_text(q.inline_bytes),
               to_string(q.on_full), count_text(q.redelivered), count_text(q.tombs), count_text(q.purged), count_text(q.dropped),
               count_text(q.full_waits), count_text(q.empty_waits), q.metadata ? "yes" : "no"});
   }
   if (fill.empty()) return "\nQueues: none\n";
-  return "\n" + fill.text("  ") + "\n" + past.text("  ") + (dead.empty() ? "" : "\n" + dead.text("  "));
+  return "\n" + fill.text("  ") + (ends.empty() ? "" : "\n" + ends.text("  ")) + "\n" + past.text("  ") + (dead.empty() ? "" : "\n" + dead.text("  "));
 }
 
 std::string holds_text(const SegmentSnapshot& s, const std::vector<const ObjectSnapshot*>& objects) {
@@ -183,7 +189,7 @@ std::string show_text(const SegmentSnapshot& segment, const std::string& queue) 
     if (queue.empty() || object.name == queue) objects.push_back(&object);
   std::string text = head_text(segment) + participants_text(segment);
   if (queue.empty()) text += blocks_text(segment);
-  return text + queues_text(objects) + odd_objects_text(segment, objects) + holds_text(segment, objects) + obstacles_text(segment, objects);
+  return text + queues_text(segment, objects) + odd_objects_text(segment, objects) + holds_text(segment, objects) + obstacles_text(segment, objects);
 }
 
 }  // namespace shmq::stat

@@ -104,16 +104,19 @@ blocks are given back. Prints what was mended. Nothing depends on this: whoever 
 )help";
 
 constexpr char kQueue[] =
-    R"help(Usage: shmq queue SEG/Q [--kind mpmc] [--capacity N] [--slot BYTES] [--on-full WHAT] [--metadata]
+    R"help(Usage: shmq queue SEG/Q [--kind KIND] [--capacity N] [--slot BYTES] [--ring BYTES] [--on-full WHAT] [--metadata]
                         [--dead-letter Q [--delivery-limit N]]
 
 Declares a queue: makes it, or does nothing where it is declared the same way already; fails (1) and names the difference
 where it is declared otherwise.
 
-  --kind mpmc      many senders, many receivers, each message to one of them (the only kind)
+  --kind KIND      mpmc: many senders, many receivers, each message to one of them (the default); spsc: one sender and one
+                   receiver at a time, messages of any length in a ring of bytes: the fastest
   --capacity N     messages it holds: 1024; rounded up to a power of two
   --slot BYTES     of one slot, a power of two from 64 (the default) to 64K. Its header takes 16 bytes (with --metadata
                    48); a payload that fits the rest travels in the slot, a larger one in a block of the segment
+  --ring BYTES     of an spsc queue, which has no slots: the size of its ring, 1K to 512M, rounded up to a power of two;
+                   a message may take half of it. Without it: enough for --capacity messages of 48 bytes
   --on-full WHAT   block: senders wait for room (the default); reject: they fail at once; drop_oldest: they take the
                    oldest message away where nobody has received it yet, and fail at once where somebody has
   --metadata       keep sender, time and correlation id with each message

@@ -20,20 +20,24 @@ OnFull parse_on_full(const std::string& text) {
 }  // namespace
 
 int queue_command(const Words& words) {
-  const Arguments arguments(words, {{"--kind", "mpmc"},
+  const Arguments arguments(words, {{"--kind", "mpmc|spsc"},
                                     {"--capacity", "N"},
                                     {"--slot", "BYTES"},
+                                    {"--ring", "BYTES"},
                                     {"--on-full", "block|reject|drop_oldest"},
                                     {"--metadata"},
                                     {"--delivery-limit", "N"},
                                     {"--dead-letter", "Q"}});
   const Address address = parse_queue(arguments.only_word("SEG/Q"));
-  if (const std::string kind = arguments.get("--kind").value_or("mpmc"); kind != "mpmc")
-    throw UsageError{"--kind " + kind + ": there is no such kind of queue; use mpmc"};
   QueueOptions options;
+  if (const std::string kind = arguments.get("--kind").value_or("mpmc"); kind == "spsc")
+    options.kind = QueueKind::spsc;
+  else if (kind != "mpmc")
+    throw UsageError{"--kind " + kind + ": there is no such kind of queue; use mpmc or spsc"};
   options.capacity = arguments.number("--capacity", options.capacity, 1, UINT64_MAX);
   options.slot_bytes =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(arguments.size("--slot", 64), UINT32_MAX));
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(arguments.size("--slot", 0), UINT32_MAX));
+  options.ring_bytes = arguments.size("--ring", 0);
   options.on_full = parse_on_full(arguments.get("--on-full").value_or("block"));
   options.metadata = arguments.has("--metadata");
   options.delivery_limit = static_cast<std::uint32_t>(arguments.number("--delivery-limit", 0, 0, 255));

@@ -44,7 +44,7 @@ struct RecvOptions {
 class Receiver {
  public:
   Receiver(const Queue<void>& queue, const Interruption& interruption, const RecvOptions& options)
-      : consumer_(queue.consumer()),
+      : consumer_(need(queue.open_consumer())),
         interruption_(interruption),
         options_(options),
         // A queue whose slots are all held here is full for its producers: most of it stays theirs.

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -101,7 +102,10 @@ void Sender::fail(Outcome outcome, std::size_t bytes) {
 /// Small ones share a claim, and their consumers a wake-up.
 void Sender::send_batch(std::size_t count) {
   for (std::size_t done = 0; done < count;) {
-    ClaimBatch claim = producer_.claim_batch(count - done, producer_.max_inline(), limit());
+    // No more room than the largest needs: in a byte ring unused room is room that others miss.
+    std::size_t bytes = 0;
+    for (std::size_t i = done; i < count; ++i) bytes = std::max(bytes, batch_[i].payload.size());
+    ClaimBatch claim = producer_.claim_batch(count - done, bytes, limit());
     if (!claim) fail(claim.outcome(), 0);
     const std::size_t room = claim.size();
     for (std::size_t i = 0; i < room; ++i) {
@@ -172,7 +176,7 @@ int send_command(const Words& words) {
   const auto timeout_ns = arguments.seconds_ns("--timeout");
   const Interruption interruption;
   const OpenQueue open = open_queue(address, "send");
-  return Sender(open.queue.producer(), interruption, framing, type, timeout_ns).run();
+  return Sender(need(open.queue.open_producer()), interruption, framing, type, timeout_ns).run();
 }
 
 }  // namespace shmq::cli
