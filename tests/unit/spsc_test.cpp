@@ -275,6 +275,26 @@ TEST_F(SpscTest, ClosesAndDrains) {
   EXPECT_EQ(consumer.receive().outcome(), Outcome::closed);
 }
 
+TEST_F(SpscTest, AFullQueueThatIsClosedOrRemovedSaysSo) {
+  auto segment = make();
+  for (const bool removed : {false, true}) {
+    auto q = spsc(segment, "q", 1024);
+    auto producer = q.producer();
+    while (producer.try_send(bytes_of(pattern(0, 48))) == Outcome::ok) continue;
+    std::jthread waiting([&] {
+      EXPECT_EQ(producer.send(bytes_of(pattern(0, 48)), kPatience), removed ? Outcome::removed : Outcome::closed);
+    });
+    std::this_thread::sleep_for(50ms);  // asleep, most likely; right in any case
+    if (removed)
+      ASSERT_TRUE(segment.remove_queue("q"));
+    else
+      q.close();
+    waiting.join();
+    EXPECT_EQ(producer.try_claim(48).outcome(), removed ? Outcome::removed : Outcome::closed);
+    if (!removed) ASSERT_TRUE(segment.remove_queue("q"));
+  }
+}
+
 TEST_F(SpscTest, RemovedIsHeardByBothEnds) {
   auto segment = make();
   auto q = spsc(segment, "q");

@@ -190,7 +190,11 @@ class SpscProducer {
     const std::uint64_t released = memory_.released().load(std::memory_order_acquire);
     if (room_since(released, needed)) return RingStatus::ok;
     const bool sound = tail_ - released <= bytes_ && released % layout::kRecordAlignment == 0;
-    return sound ? RingStatus::full : RingStatus::corrupt;
+    if (!sound) return RingStatus::corrupt;
+    // Who waits for room would otherwise not hear that there is nothing to wait for any more.
+    const std::uint64_t state = memory_.state().load(std::memory_order_acquire);
+    if (state & layout::kSpscRemoved) return RingStatus::removed;
+    return state & layout::kSpscClosing ? RingStatus::closed : RingStatus::full;
   }
 
   /// Whether `needed` bytes and, for S3, a header fit where the consumer is done up to `done`. What lags behind by more
