@@ -5,11 +5,13 @@
 #include "core/object_kinds.hpp"
 #include "core/participants.hpp"
 #include "objects/queue_object.hpp"
+#include "objects/spsc_object.hpp"
 #include "os/liveness_lock.hpp"
 #include "os/shared_memory.hpp"
 #include "shmq/core/segment_view.hpp"
 
 #include <cstdio>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -24,6 +26,29 @@ std::string hex(std::uint64_t word) {
   char text[20];
   std::snprintf(text, sizeof text, "%llx", static_cast<unsigned long long>(word));
   return text;
+}
+
+/// The invariants S2, S3 and S5 of core/spsc_ring.hpp. How far the records reach is said by their extents alone, so that
+/// the walk ends at tail exactly where each was written before tail passed it.
+void sound_ring(const core::ShmSpscMemory& ring, const std::string& name) {
+  const std::uint64_t tail = ring.tail().load(), settled = ring.settled().load(), received = ring.received().load(),
+                      released = ring.released().load(), head = ring.head().load();
+  const std::string where = name + " (head " + hex(head) + ", released " + hex(released) + ", received " +
+                            hex(received) + ", settled " + hex(settled) + ", tail " + hex(tail) + ")";
+  for (const std::uint64_t position : {tail, settled, received, released, head})
+    require(position % layout::kRecordAlignment == 0, where + " has a position that no record can have");
+  require(!core::lies_before(tail, released), where + " has released what was not claimed");
+  require(!core::lies_before(tail, received), where + " has handed out what was not claimed");
+  require(!core::lies_before(tail, settled), where + " has settled what was not claimed");
+  require(!core::lies_before(released, head), where + " shows room that is not there");
+  require(tail + sizeof(layout::RecordHeader) - released <= ring.ring_bytes(), where + " holds more than fits");
+  require((ring.word(tail).load() & layout::kRecordPublished) == 0, where + " has a published record at tail");
+  std::uint64_t reached = released;
+  shmq::objects::for_each_record(ring, released, tail, [&](std::uint64_t position, std::uint64_t, std::uint64_t extent) {
+    reached = core::record_after(ring, position, extent);
+    require(reached != position, where + " has no sound extent at " + hex(position));
+  });
+  require(reached == tail, where + " has records that do not end at tail, but at " + hex(reached));
 }
 
 class Audit {
@@ -96,9 +121,25 @@ class Audit {
       require(expected_units_[i] == 0, entry + " shares unit " + std::to_string(i) + " with another object");
       expected_units_[i] = layout::unit_word(layout::word_epoch(word), index);
     }
+    const std::string name = "queue " + view_.entry(index).name.get();
+    core::ShmSpscMemory records;
+    if (shmq::objects::spsc_ring_of(view_, space, records)) return drained(records, name);
     core::ShmRing ring;
     require(shmq::objects::ring_of(view_, space, ring), entry + " is no sound queue");
-    queue(ring, "queue " + view_.entry(index).name.get());
+    queue(ring, name);
+  }
+
+  void drained(const core::ShmSpscMemory& ring, const std::string& name) const {
+    sound_ring(ring, name);
+    require(ring.released().load() == ring.tail().load(), name + " is not drained");
+    require((ring.state().load() & layout::kSpscRemoved) == 0, name + " is live and says that it was removed");
+    const std::uint64_t closing = ring.state().load() & (layout::kSpscClosing | layout::kSpscClosed);
+    require(closing == 0 || closing == (layout::kSpscClosing | layout::kSpscClosed), name + " was not quite closed");
+    for (const layout::Word* end : {&ring.producer(), &ring.consumer()}) {
+      const std::uint64_t word = end->load();
+      require(core::end_state(word) == layout::EndState::free || living_.contains(layout::owner_of(word) - 1),
+              name + " has an end whose owner is not there: " + hex(word));
+    }
   }
 
   void queue(core::ShmRing& ring, const std::string& name) const {
@@ -132,21 +173,53 @@ class Audit {
 
 }  // namespace
 
+namespace {
+
+/// Of the segment, mapped read-only by a process that is no participant.
+class Look {
+ public:
+  explicit Look(const std::string& segment) : file_(os::kSegmentPrefix + segment) {
+    mapping_.emplace(sound(os::map_existing(file_, os::Access::read_only)));
+    view_.emplace(sound(core::SegmentView::check(mapping_->data(), mapping_->size(), segment)));
+    require(!view_->removed(), "the segment says that it was removed");
+  }
+  const core::SegmentView& view() const { return *view_; }
+  os::LivenessLock lock() const { return sound(os::LivenessLock::open(file_, mapping_->file(), os::Access::read_only)); }
+
+ private:
+  template <class T>
+  static T sound(shmq::Result<T> result) {
+    require(static_cast<bool>(result), result ? "" : result.error().message());
+    return std::move(*result);
+  }
+
+  std::string file_;
+  std::optional<os::Mapping> mapping_;
+  std::optional<core::SegmentView> view_;
+};
+
+}  // namespace
+
 void audit(const std::string& segment, std::size_t living) {
-  const std::string file = os::kSegmentPrefix + segment;
-  const auto sound = [](const auto& result) { require(static_cast<bool>(result), result ? "" : result.error().message()); };
-  const shmq::Result<os::Mapping> mapping = os::map_existing(file, os::Access::read_only);
-  sound(mapping);
-  const auto view = core::SegmentView::check(mapping->data(), mapping->size(), segment);
-  sound(view);
-  const auto lock = os::LivenessLock::open(file, mapping->file(), os::Access::read_only);
-  sound(lock);
-  require(!view->removed(), "the segment says that it was removed");
-  Audit work(*view, *lock);
+  const Look look(segment);
+  const os::LivenessLock lock = look.lock();
+  Audit work(look.view(), lock);
   work.rows(living);
   work.entries();
   work.units();
   work.blocks();
+}
+
+void audit_rings(const std::string& segment) {
+  const Look look(segment);
+  const core::SegmentView& view = look.view();
+  for (std::uint32_t i = 0; i < view.geometry().objects_max; ++i) {
+    core::ObjectSpace space;
+    core::ShmSpscMemory ring;
+    if (static_cast<layout::EntryState>(layout::word_state(view.entry(i).word.load())) != layout::EntryState::live) continue;
+    if (core::space_of(view, i, space) && shmq::objects::spsc_ring_of(view, space, ring))
+      sound_ring(ring, "queue " + view.entry(i).name.get());
+  }
 }
 
 }  // namespace killtest

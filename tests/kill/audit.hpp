@@ -11,4 +11,8 @@ namespace killtest {
 /// user bit, a directory entry, a unit of space. `living` is how many attachments there are.
 void audit(const std::string& segment, std::size_t living);
 
+/// What holds of the ring of each live spsc queue at any instant at which nobody runs: also with a victim stopped or
+/// killed half-way, before anybody mended anything. Throws a Failure that says what does not.
+void audit_rings(const std::string& segment);
+
 }  // namespace killtest

@@ -70,9 +70,9 @@ shmq::SegmentOptions segment_options(std::uint32_t participants_max) {
 }
 
 void create_segment(const std::string& name, std::uint64_t start, std::uint32_t participants_max,
-                    const shmq::QueueOptions& a) {
+                    const shmq::QueueOptions& a, const shmq::QueueOptions& b) {
   const auto attachment = expect(shmq::core::Attachment::create(name, segment_options(participants_max), {}));
-  expect(shmq::objects::declare_queue(attachment, "b", expect(shmq::objects::shape_of(queue_options(), 0))));
+  expect(shmq::objects::declare_queue(attachment, "b", expect(shmq::objects::shape_of(b, 0))));
   expect(shmq::objects::declare_queue(attachment, "a", expect(shmq::objects::shape_of(a, 0)), start));
 }
 
@@ -82,7 +82,7 @@ void finish(Crew& crew) {
     crew.paced = crew.drops;
     if (crew.sender_waits && queue == "a") crew.sender.await();
     const std::uint64_t first = queue == "a" ? 1000 : 2000;
-    crew.send(queue, first, 6);            // fewer where the victim closed it
+    crew.send(queue, first, crew.spsc ? 18 : 6);  // fewer where the victim closed it
     crew.send(queue, first + 100, 2, block_bytes);
     crew.sender.ask("close " + queue);
     crew.ledger.add(queue, crew.receiver.await());
@@ -115,7 +115,7 @@ class Operation : public Scenario {
 
   void setup(World& world) override {
     const std::string name = world.name();
-    world.run("creator", [&] { create_segment(name, deed_.start, 6, deed_.a); });
+    world.run("creator", [&] { create_segment(name, deed_.start, 6, deed_.a, deed_.b); });
     const auto party = [name] {
       auto made = std::make_unique<Party>(name);
       made->handle("open a");
@@ -126,15 +126,23 @@ class Operation : public Scenario {
     Process& receiver = world.spawn("receiver", party);
     crew_.emplace(Crew{world, name, sender, receiver, {}});
     crew_->drops = deed_.a.on_full == shmq::OnFull::drop_oldest;
+    crew_->spsc = deed_.a.kind == shmq::QueueKind::spsc;
+    crew_->b_is_spsc = deed_.b.kind == shmq::QueueKind::spsc;
+    for (const auto& [queue, options] : {std::pair{"a", deed_.a}, std::pair{"b", deed_.b}})
+      if (options.kind == shmq::QueueKind::spsc)
+        crew_->ledger.in_order(queue, sender.ask("generation " + std::string(queue)));
     deed_.setting(*crew_);
   }
   ActorFactory victim() override {
     return [name = crew_->segment, &deed = deed_] { return std::make_unique<Victim>(name, deed); };
   }
 
-  void check(World&, const Instant& instant) override {
+  void check(World& world, const Instant& instant) override {
     deed_.rules(crew_->ledger, instant.fate);
+    if (crew_->spsc && instant.fate != Fate::completed)
+      world.run("auditor", [&] { audit_rings(crew_->segment); });
     if (instant.fate == Fate::stopped) {
+      nobody_else_gets_its_ends(instant.victim);
       if (deed_.meanwhile) return deed_.meanwhile(*crew_);
       go_on_past_it();
       return;
@@ -145,6 +153,16 @@ class Operation : public Scenario {
   }
 
  private:
+  void nobody_else_gets_its_ends(const Process& victim) {
+    const std::string name = "(pid " + std::to_string(victim.pid()) + ")";
+    for (const auto& [end, verb] : {std::pair{producers_end, "producerof a"}, std::pair{consumers_end, "consumerof a"}}) {
+      if ((deed_.owns & end) == 0) continue;
+      Process& asked = crew_->receiver_waits ? crew_->sender : crew_->receiver;
+      const std::string answer = asked.ask(verb);
+      require(answer.find(name) != std::string::npos, "a stopped owner was robbed of its end, or is not named: " + answer);
+    }
+  }
+
   // Nobody is dead, so nothing is to be repaired; what can be done without the victim is done.
   void go_on_past_it() {
     if (!crew_->sender_waits) {

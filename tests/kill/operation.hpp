@@ -1,7 +1,7 @@
 // One public operation, killed or stopped at every point of it, among two survivors who attached before.
 //
 // A Deed says what is particular about it; the rest is the same for all. The world has a segment with the queues "a"
-// and "b", each of four slots, and four blocks. After the kill the survivors send more than a lap of each queue through
+// and "b", each of four slots (or an spsc ring of 1 KiB), and four blocks. After the kill the survivors send more than a lap of each queue through
 // it with blocking calls and no explicit reap: whatever the dead is in the way of, the waits mend. They close the
 // queues and drain them to the end of the stream. Then they reap once more, and the audit accounts for everything.
 #pragma once
@@ -36,12 +36,17 @@ struct Crew {
   std::size_t others = 0;       // attachments besides sender and receiver
   bool drops = false;           // "a" drops its oldest message where it is full
   bool paced = false;           // send to "a" only what it has room for: somebody receives
+  bool spsc = false;            // "a" has a producer and a consumer that own its ends
+  bool b_is_spsc = false;
 
   std::string send(const std::string& queue, std::uint64_t first, std::uint64_t count = 1,
                    std::size_t bytes = inline_bytes);
   void post_drain(const std::string& verb = "drain");  // or "select" or "poll"; waits until the receiver sleeps in it
   void post_send(std::uint64_t value);     // to a queue that is full, and waits until the sender sleeps in it
 };
+
+/// Ends of the spsc queue "a".
+enum Ends : unsigned { no_end = 0, producers_end = 1, consumers_end = 2 };
 
 struct Deed {
   std::function<void(Crew&)> setting = [](Crew&) {};       // in the driver, before the victim is there
@@ -54,6 +59,8 @@ struct Deed {
   std::function<void(Crew&, Fate)> after = [](Crew&, Fate) {};
   std::uint64_t start = 0;  // position at which the queue "a" starts
   shmq::QueueOptions a = queue_options();  // how the queue "a" is declared
+  shmq::QueueOptions b = queue_options();
+  unsigned owns = no_end;                  // what the victim has had since `before`: nobody else gets it while it is stopped
 };
 
 /// Every point killed.
@@ -73,7 +80,7 @@ Limits scenario_limits();
 
 /// A small segment; "a" starts at the given position.
 void create_segment(const std::string& name, std::uint64_t start = 0, std::uint32_t participants_max = 6,
-                    const shmq::QueueOptions& a = queue_options());
+                    const shmq::QueueOptions& a = queue_options(), const shmq::QueueOptions& b = queue_options());
 shmq::SegmentOptions segment_options(std::uint32_t participants_max = 6);
 
 /// Waits until a process sleeps in a futex, or in poll().

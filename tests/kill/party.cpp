@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstring>
 #include <sstream>
-#include <thread>
 
 namespace killtest {
 namespace {
@@ -36,6 +35,7 @@ void need(shmq::Outcome outcome, const std::string& what) {
 }  // namespace
 
 shmq::QueueOptions queue_options() { return {.capacity = 4, .slot_bytes = 64}; }
+shmq::QueueOptions spsc_options() { return {.kind = shmq::QueueKind::spsc, .ring_bytes = 1024}; }
 
 Party::Party(const std::string& segment, shmq::Result<shmq::Segment> opened) : name_(segment) {
   segment_ = expect(std::move(opened));
@@ -43,9 +43,24 @@ Party::Party(const std::string& segment, shmq::Result<shmq::Segment> opened) : n
 
 Party::End& Party::end(const std::string& name) {
   if (const auto known = ends_.find(name); known != ends_.end()) return known->second;
-  shmq::Queue<> queue = expect(segment_->open_queue(name));
-  End made{queue, queue.producer(), queue.consumer()};
+  End made{expect(segment_->open_queue(name)), {}, {}};
+  if (made.queue.kind() == shmq::QueueKind::mpmc) {
+    made.producer = made.queue.producer();
+    made.consumer = made.queue.consumer();
+  }
   return ends_.emplace(name, std::move(made)).first->second;
+}
+
+shmq::Producer<>& Party::to(const std::string& name) {
+  End& of = end(name);
+  if (!of.producer) of.producer = of.queue.producer();
+  return *of.producer;
+}
+
+shmq::Consumer<>& Party::from(const std::string& name) {
+  End& of = end(name);
+  if (!of.consumer) of.consumer = of.queue.consumer();
+  return *of.consumer;
 }
 
 void Party::fill(shmq::Claim<>& claim, std::uint64_t value) {
@@ -59,14 +74,14 @@ void Party::fill(shmq::ClaimBatch& batch, std::size_t i, std::uint64_t value) {
 }
 
 shmq::Claim<> Party::claim(const std::string& queue, std::uint64_t value, std::size_t bytes) {
-  shmq::Claim<> room = to(queue).claim(bytes, party_patience);
+  shmq::Claim<> room = until_not_busy([&] { return to(queue).claim(bytes, party_patience); });
   need(room.outcome(), "claiming room in " + queue);
   fill(room, value);
   return room;
 }
 
 shmq::Message Party::receive(const std::string& queue) {
-  shmq::Message message = from(queue).receive(party_patience);
+  shmq::Message message = until_not_busy([&] { return from(queue).receive(party_patience); });
   need(message.outcome(), "receiving from " + queue);
   (void)receipt(message);
   return message;
@@ -97,7 +112,8 @@ shmq::Claim<> Party::paced_claim(const std::string& name, std::size_t bytes) {
 std::string Party::send(const std::string& queue, std::uint64_t first, std::uint64_t count, std::size_t bytes,
                         bool paced) {
   for (std::uint64_t i = 0; i < count; ++i) {
-    shmq::Claim<> room = paced ? paced_claim(queue, bytes) : to(queue).claim(bytes, party_patience);
+    shmq::Claim<> room = until_not_busy(
+        [&] { return paced ? paced_claim(queue, bytes) : to(queue).claim(bytes, party_patience); });
     if (room.outcome() == shmq::Outcome::closed) return std::to_string(i);
     need(room.outcome(), "sending to " + queue);
     fill(room, first + i);
@@ -142,14 +158,16 @@ std::string Party::handle(std::string_view request) {
     return "ok";
   }
   if (verb == "drain" || verb == "select") {
-    shmq::Consumer<> second = this->queue(queue).consumer();
+    std::optional<shmq::Consumer<>> second;
     shmq::Selector both;
     both.add(from(queue));
-    both.add(second);
+    if (this->queue(queue).kind() == shmq::QueueKind::mpmc) both.add(second.emplace(this->queue(queue).consumer()));
     std::string receipts;
     for (;;) {
-      shmq::Message message = verb == "drain" ? from(queue).receive(party_patience)
-                                              : std::move(both.receive(party_patience).message);
+      shmq::Message message = until_not_busy([&] {
+        return verb == "drain" ? from(queue).receive(party_patience)
+                               : std::move(both.receive(party_patience).message);
+      });
       if (message.outcome() == shmq::Outcome::closed) return receipts;
       need(message.outcome(), "draining " + queue + ", so far " + receipts);
       receipts += receipt(message);
@@ -190,6 +208,7 @@ std::string Party::handle(std::string_view request) {
     const shmq::Message message = from(queue).receive(party_patience);
     return to_string(message.outcome());
   }
+  if (verb == "untilroom") return to_string(to(queue).claim(inline_bytes, party_patience).outcome());
   if (verb == "look") {
     std::string receipts;
     for (const shmq::Message& message : messages) receipts += receipt(message);
@@ -220,8 +239,20 @@ std::string Party::handle(std::string_view request) {
   if (verb == "close") return this->queue(queue).close(), "ok";
   if (verb == "open") return end(queue), "ok";
   if (verb == "shut") return ends_.erase(queue), "ok";
-  if (verb == "declare") {
-    const shmq::Result<shmq::Queue<>> declared = segment_->queue(queue, queue_options());
+  if (verb == "closed") return this->queue(queue).closed() ? "yes" : "no";
+  if (verb == "generation") return std::to_string(this->queue(queue).generation());
+  if (verb == "letgo") {
+    end(queue).producer.reset();
+    end(queue).consumer.reset();
+    return "ok";
+  }
+  if (verb == "producerof" || verb == "consumerof") {
+    const auto said = [](const auto& opened) { return opened ? "ok" : opened.error().message(); };
+    return verb == "producerof" ? said(this->queue(queue).open_producer()) : said(this->queue(queue).open_consumer());
+  }
+  if (verb == "declare" || verb == "declarespsc") {
+    const shmq::Result<shmq::Queue<>> declared =
+        segment_->queue(queue, verb == "declare" ? queue_options() : spsc_options());
     return declared ? "ok" : declared.error().message();
   }
   if (verb == "remove") {
@@ -236,6 +267,8 @@ void Party::detach() {
   claim_batches.clear();
   messages.clear();
   batches.clear();
+  producers.clear();
+  consumers.clear();
   ends_.clear();
   segment_.reset();
 }

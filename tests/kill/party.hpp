@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 namespace killtest {
@@ -42,14 +43,18 @@ class Party : public Actor {
   /// release | requeue              what was kept
   /// claim Q VALUE [BYTES]          claims and fills, and keeps
   /// publish | abort                what was claimed
-  /// close Q | open Q | declare Q | remove Q | shut Q
+  /// close Q | open Q | declare Q | declarespsc Q | remove Q | shut Q
+  /// closed Q | generation Q        what the queue says of itself
+  /// letgo Q                        of both ends; the queue stays open
+  /// producerof Q | consumerof Q    tries to open that end, and lets go of it: "ok", or the error's message
   /// reap                           answers how many repairs it made
   std::string handle(std::string_view request) override;
 
   shmq::Segment& segment() { return *segment_; }
   shmq::Queue<>& queue(const std::string& name) { return end(name).queue; }
-  shmq::Producer<>& to(const std::string& name) { return end(name).producer; }
-  shmq::Consumer<>& from(const std::string& name) { return end(name).consumer; }
+  /// An end of an spsc queue is taken when it is first asked for.
+  shmq::Producer<>& to(const std::string& name);
+  shmq::Consumer<>& from(const std::string& name);
 
   /// Fills a claim with what a message of that value consists of.
   static void fill(shmq::Claim<>& claim, std::uint64_t value);
@@ -73,6 +78,8 @@ class Party : public Actor {
   // What a victim holds. The order of destruction does not matter: handles outlive each other.
   std::vector<shmq::Claim<>> claims;
   std::vector<shmq::ClaimBatch> claim_batches;
+  std::vector<shmq::Producer<>> producers;
+  std::vector<shmq::Consumer<>> consumers;
   std::vector<shmq::Message> messages;
   std::vector<shmq::MessageBatch> batches;
   std::vector<std::uint64_t> values;
@@ -82,8 +89,8 @@ class Party : public Actor {
  private:
   struct End {
     shmq::Queue<> queue;
-    shmq::Producer<> producer;
-    shmq::Consumer<> consumer;
+    std::optional<shmq::Producer<>> producer;
+    std::optional<shmq::Consumer<>> consumer;
   };
   End& end(const std::string& name);
   shmq::Claim<> paced_claim(const std::string& queue, std::size_t bytes);
@@ -95,8 +102,21 @@ class Party : public Actor {
   std::map<std::string, End> ends_;
 };
 
-/// The declaration of every queue in these tests.
+/// The declaration of every mpmc queue in these tests, and of every spsc queue: a ring of 1024 bytes, in which a small
+/// message takes 64 and a large one 224.
 shmq::QueueOptions queue_options();
+shmq::QueueOptions spsc_options();
+
+/// Repeats `attempt`, which gives something with an outcome(), while another has the end that it needs.
+template <class Attempt>
+auto until_not_busy(Attempt&& attempt) {
+  const auto give_up = std::chrono::steady_clock::now() + party_patience;
+  for (;;) {
+    auto got = attempt();
+    if (got.outcome() != shmq::Outcome::busy || std::chrono::steady_clock::now() > give_up) return got;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
 
 /// The outcome of a set-up call, or a Failure with its message.
 template <class T>
