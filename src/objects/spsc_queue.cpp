@@ -72,6 +72,7 @@ Outcome look_at_records(ConsumerEndpoint& consumer, std::uint32_t max, bool thor
     if (end != RingStatus::ok) return outcome_of(end);
   }
   const RecordGrant grant = consumer.records.try_take(max, thorough);
+  if (grant.made_room) notify(*consumer.queue->space_event);
   if (grant.status == RingStatus::ok) {
     taken = {Outcome::ok, grant.position, grant.mask};
     if (grant.again) consumer.queue->records.header().redelivered.fetch_add(1, std::memory_order_relaxed);
@@ -117,6 +118,7 @@ std::uint64_t purge_records(ConsumerEndpoint& consumer) {
   std::uint64_t purged = 0;
   for (;;) {
     const RecordGrant grant = consumer.records.try_take(1, true);
+    if (grant.made_room) notify(*consumer.queue->space_event);
     if (grant.status != RingStatus::ok) break;
     if (!lies_before(grant.position, end)) {
       consumer.records.requeue(grant.position);

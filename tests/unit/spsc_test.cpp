@@ -4,6 +4,7 @@
 #include <random>
 #include <thread>
 
+#include "objects/queue_object.hpp"
 #include "support.hpp"
 
 namespace shmq::test {
@@ -285,14 +286,51 @@ TEST_F(SpscTest, AFullQueueThatIsClosedOrRemovedSaysSo) {
       EXPECT_EQ(producer.send(bytes_of(pattern(0, 48)), kPatience), removed ? Outcome::removed : Outcome::closed);
     });
     std::this_thread::sleep_for(50ms);  // asleep, most likely; right in any case
-    if (removed)
-      ASSERT_TRUE(segment.remove_queue("q"));
-    else
+    if (removed) {
+      EXPECT_TRUE(segment.remove_queue("q"));
+    } else {
       q.close();
+    }
     waiting.join();
     EXPECT_EQ(producer.try_claim(48).outcome(), removed ? Outcome::removed : Outcome::closed);
-    if (!removed) ASSERT_TRUE(segment.remove_queue("q"));
+    EXPECT_EQ(static_cast<bool>(segment.remove_queue("q")), !removed);
   }
+}
+
+TEST_F(SpscTest, WhatIsSteppedOverIsAnnouncedAsRoom) {
+  auto segment = make();
+  auto q = spsc(segment, "q", 1024);
+  auto producer = q.producer();
+  auto consumer = q.consumer();
+  auto aborted = producer.claim(400);
+  ASSERT_EQ(producer.send(bytes_of("x")), Outcome::ok);
+  aborted.abort();
+  const auto attachment = core::Attachment::open(name_, {}).value();
+  core::EventWord& space = *objects::open_queue(attachment, "q", 0).value()->space_event;
+  const auto sleeps = [&] { return (space.load() & core::kEventWaiting) != 0; };
+  space.fetch_or(core::kEventWaiting);  // as a producer does that waits for the room of the aborted claim
+  Message x = consumer.try_receive();
+  EXPECT_EQ(text_of(x), "x");
+  EXPECT_FALSE(sleeps()) << "x is not released, but what was before it is room already";
+  x.release();
+  producer.claim(400).abort();
+  aborted = producer.claim(100);
+  auto open = producer.claim(100);
+  aborted.abort();
+  space.fetch_or(core::kEventWaiting);
+  EXPECT_EQ(consumer.try_receive().outcome(), Outcome::empty);
+  EXPECT_FALSE(sleeps()) << "a look that found nothing stepped over something";
+}
+
+TEST_F(SpscTest, ClosingWakesWhoSleepsAtEitherEnd) {
+  auto segment = make();
+  auto q = spsc(segment, "q", 1024);
+  const auto attachment = core::Attachment::open(name_, {}).value();
+  const auto handle = objects::open_queue(attachment, "q", 0).value();
+  for (core::EventWord* event : {handle->data_event, handle->space_event}) event->fetch_or(core::kEventWaiting);
+  q.close();
+  for (core::EventWord* event : {handle->data_event, handle->space_event})
+    EXPECT_EQ(event->load() & core::kEventWaiting, 0u);
 }
 
 TEST_F(SpscTest, RemovedIsHeardByBothEnds) {

@@ -14,6 +14,8 @@ struct RecordGrant {
   std::uint64_t position = 0;
   std::uint64_t mask = 0;
   bool again = false;  // it was handed out before
+  /// Something was stepped over, and there is more room than before: a producer that waits is to be told.
+  bool made_room = false;
 };
 
 /// Where the record after `position` starts; `position` itself where its extent is not one that a producer writes.
@@ -107,6 +109,7 @@ class SpscConsumer {
       if (!published || (word & layout::kRecordTomb) || (repeat && (extent & layout::kRecordDone))) [[unlikely]] {
         if (published || memory_.word(position).load(std::memory_order_acquire) == word) {
           position_ = next;
+          grant.made_room |= position == released_;
           finish(position, next);
           if (position_ - began > bytes_) return corrupt();  // nothing but tombs, all around
           if (grant.mask == 0)
@@ -120,7 +123,7 @@ class SpscConsumer {
         if (grant.mask == 0) {
           hand_out_again(position, extent);
           position_ = next;
-          return {RingStatus::ok, position, 1, true};
+          return {RingStatus::ok, position, 1, true, grant.made_room};
         }
         break;
       }

@@ -100,11 +100,15 @@ class SpscProducer {
   RingStatus take_over(layout::Owner me, std::uint64_t* busy_with) {
     if (owns_) return RingStatus::ok;
     if (!take_end(memory_.producer(), me, busy_with)) return RingStatus::busy;
-    owns_ = true;
     tail_ = memory_.tail().load(std::memory_order_acquire);
+    if (tail_ % layout::kRecordAlignment != 0) {  // no record could be written there
+      let_go_of_end(memory_.producer());
+      return RingStatus::corrupt;
+    }
+    owns_ = true;
     memory_.settled().store(tail_, std::memory_order_release);
     limit_ = tail_;  // the first claim looks
-    return tail_ % layout::kRecordAlignment == 0 ? RingStatus::ok : RingStatus::corrupt;
+    return RingStatus::ok;
   }
 
   void let_go() {

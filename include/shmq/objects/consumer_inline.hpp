@@ -126,8 +126,9 @@ inline core::Taken Consumer<void>::take(std::size_t max, const Limit* limit) {
   const auto count = static_cast<std::uint32_t>(std::clamp<std::size_t>(max, 1, kBatchMax));
   if (consumer.is_spsc) {
     const core::RecordGrant grant = consumer.records.try_take(count, false);
-    if (grant.status == core::RingStatus::ok && !grant.again) [[likely]]
+    if (grant.status == core::RingStatus::ok && !grant.again && !grant.made_room) [[likely]]
       return {Outcome::ok, grant.position, grant.mask};
+    if (grant.made_room) core::notify(*consumer.queue->space_event);
     if (grant.status == core::RingStatus::ok) {
       consumer.queue->records.header().redelivered.fetch_add(1, std::memory_order_relaxed);
       return {Outcome::ok, grant.position, grant.mask};
