@@ -229,11 +229,15 @@ TEST(SpscPurge, takes_each_message_or_leaves_it) {
   killed_and_stopped("spsc_purge", deed);
 }
 
-TEST(SpscPeek, changes_nothing) {
-  Deed deed = consuming(2, nothing, [](Party& p) { p.values.push_back(p.queue("a").peek(4).size()); }, no_rules);
+TEST(SpscBrowse, changes_nothing) {
+  const auto browse = [](Party& p) {
+    shmq::Browser browser = p.queue("a").browse();
+    while (const auto message = browser.next()) p.values.push_back(message->payload.size());
+  };
+  Deed deed = consuming(2, nothing, browse, no_rules);
   deed.before = [](Party& p) { p.queue("a"); };
   deed.owns = no_end;
-  killed_and_stopped("spsc_peek", deed);
+  killed_and_stopped("spsc_browse", deed);
 }
 
 }  // namespace

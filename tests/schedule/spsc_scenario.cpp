@@ -131,7 +131,12 @@ void SpscScenario::produce(unsigned thread) {
     const std::uint64_t to_end = cast_.ring_bytes - (tail & (cast_.ring_bytes - 1));
     const std::uint64_t needed = extent + (extent > to_end ? to_end : 0);
     const std::uint64_t room = books_.used_from(cast_.start) + cast_.ring_bytes - tail;
-    const core::Grant grant = producer.try_claim(extent, batch, true);
+    core::Grant grant;
+    // As objects/producer_inline.hpp: the common case first.
+    if (batch == 1 && producer.claim_next(extent, grant.position))
+      grant.count = 1;
+    else
+      grant = producer.try_claim(extent, batch, true);
     if (grant.status == RingStatus::closed) break;
     if (grant.status == RingStatus::full) {
       sim::require(!cast_.exact || needed + 16 > room, "full, and there is room");
@@ -198,7 +203,13 @@ void SpscScenario::use(Consumer& consumer, std::uint64_t position, bool again) {
 auto SpscScenario::look(Consumer& consumer, unsigned thread) -> Look {
   if (!take(consumer, thread)) return books_.ended() ? Look::over : Look::nothing;
   const bool must_find = books_.something_waits();
-  const core::RecordGrant grant = consumer.try_take(cast_.take_batch, true);
+  core::RecordGrant grant;
+  std::uint64_t word = 0, taken_extent = 0;
+  // As objects/consumer_inline.hpp: the common case first.
+  if (cast_.take_batch == 1 && consumer.take_next(grant.position, word, taken_extent))
+    grant.mask = 1;
+  else
+    grant = consumer.try_take(cast_.take_batch, true);
   if (grant.status == RingStatus::ok) {
     std::array<std::uint64_t, 4> positions{};
     unsigned count = 0;

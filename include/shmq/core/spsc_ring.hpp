@@ -114,6 +114,7 @@ class SpscProducer {
   void let_go() {
     if (!owns_) return;
     owns_ = false;
+    limit_ = tail_;  // claim_next() looks at nothing else
     let_go_of_end(memory_.producer());
   }
 

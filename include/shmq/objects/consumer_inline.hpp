@@ -130,7 +130,7 @@ inline core::Taken Consumer<void>::take(std::size_t max, const Limit* limit) {
       return {Outcome::ok, grant.position, grant.mask};
     if (grant.made_room) core::notify(*consumer.queue->space_event);
     if (grant.status == core::RingStatus::ok) {
-      consumer.queue->records.header().redelivered.fetch_add(1, std::memory_order_relaxed);
+      if (grant.again) consumer.queue->records.header().redelivered.fetch_add(1, std::memory_order_relaxed);
       return {Outcome::ok, grant.position, grant.mask};
     }
     return core::receive_slow(consumer, count, limit);
