@@ -33,7 +33,7 @@ const Broken all[] = {
      {.preemptions = 3}},
     {"an_extent_written_after_tail",
      Flaw::extent_after_tail,
-     "the ring says corrupt",
+     "a position that nobody claimed",
      {.parts = {producer, producer, consumer}, .messages = 1, .start = 0},
      {.preemptions = 2, .crashes = 1}},
     {"received_not_stored_before_the_message_is_handed_out",
@@ -83,7 +83,7 @@ const Broken all[] = {
      {.preemptions = 3}},
     {"an_end_freed_by_a_store",
      Flaw::freed_by_store,
-     "the living lost an end",
+     "",
      {.parts = {producer, producer, consumer, reaper}, .messages = 1},
      {.preemptions = 2, .crashes = 1, .may_crash = 1}},
 };
