@@ -68,6 +68,7 @@ enum class Wait : std::uint8_t {
   spin_futex,  // spin for some 20 us, then sleep in the kernel: the default
   spin_yield,  // spin, giving the core away from time to time
   spin,        // spin: the fastest answer, a whole core each
+  futex,       // sleep at once: no core is used for waiting, and each wait costs a sleep and a wake
 };
 
 enum class QueueKind : std::uint32_t {

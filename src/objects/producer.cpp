@@ -50,6 +50,7 @@ Grant claim_slow(ProducerEndpoint& producer, Outcome first, std::uint32_t max, c
     return grant;
   }
   queue.user->full_waits.fetch_add(1, std::memory_order_relaxed);
+  objects::let_drain(producer.ring.capacity());
   std::int64_t now_ns = 0;
   outcome = objects::wait_for(
       *queue.attachment, producer.wait, *limit, Outcome::full,

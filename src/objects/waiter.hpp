@@ -22,6 +22,20 @@ inline constexpr std::int64_t kSpinNs = 20'000;
 /// So many looks at a queue between two at the clock.
 inline constexpr std::uint32_t kTurns = 32;
 
+/// A producer that meets a full ring lets some of it drain before it looks again: looks at the very slot that the
+/// consumer is about to release cost that consumer a cache miss for every message (measured: half of the throughput).
+/// A pause for each four slots, 256 at most: about 3 us, in which a busy consumer releases some 150 messages.
+inline void let_drain(std::uint64_t capacity) {
+  for (std::uint64_t pauses = std::clamp<std::uint64_t>(capacity / 4, 1, 256); pauses > 0; --pauses)
+    base::cpu_relax();
+}
+
+/// The same on the other side: a consumer that had a run of messages and has caught up with the producer.
+inline constexpr std::uint32_t kRun = 16;
+inline void let_fill() {
+  for (int pauses = 32; pauses > 0; --pauses) base::cpu_relax();
+}
+
 /// What only waiting calls have the time for. The dead are looked for once a slice; a segment that was
 /// removed by somebody who did not live to say so is noticed here.
 inline void housekeeping(core::Attachment& attachment, std::int64_t now_ns) {
@@ -80,7 +94,7 @@ Outcome wait_at(Place& place, Wait how, const Limit& limit, Outcome not_yet, std
   };
 
   const std::uint32_t turns = place.turns();
-  for (std::uint32_t turn = 1;; ++turn) {
+  for (std::uint32_t turn = 1; how != Wait::futex; ++turn) {
     const bool now = turn % turns == 0;
     if (const Outcome outcome = attempt(now); outcome != not_yet) return outcome;
     if (now) {

@@ -37,6 +37,21 @@ for wait in spin_yield spin_futex; do
   has throughput/mpmc/64/3x4 vs_boost_mq
 done
 
+begin "spsc is measured the same way"
+expect 0 "$bench" throughput --kind spsc --size 8,1K,128K --count 2000 --repeats 2 --batch 1,16 --json >"$work/json"
+for id in throughput/spsc/8 throughput/spsc/8/batch16 throughput/spsc/131072; do has $id msgs_per_s; done
+if [ "$(nproc)" -gt 1 ]; then
+  expect 0 "$bench" rtt --kind all --size 48 --count 200 --repeats 1 --json >"$work/json"
+  has rtt/mpmc/48 vs_floor
+  has rtt/spsc/48 vs_floor
+fi
+
+begin "wake: both sides sleep, beside a bare futex"
+expect 0 "$bench" wake --count 100 --repeats 1 --json >"$work/json"
+for name in vs_futex one_way_p50_ns waker_p50_ns futex_waker_p50_ns; do has wake/mpmc/8 $name; done
+slept=$(field wake/mpmc/8 sleeps_per_round)
+[ -n "$slept" ] && [ "$slept" != 0 ] || fail "nobody slept: $slept"
+
 begin "a table for people"
 expect 0 "$bench" throughput --kind mpmc --size 8 --count 1000 --repeats 1 >"$work/out"
 grep -q '^throughput/mpmc/8 ' "$work/out" || fail "no row: $(cat "$work/out")"

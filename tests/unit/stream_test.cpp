@@ -1,4 +1,6 @@
 // The end of a stream: `closed` is heard when everything was released, and not before, by every consumer.
+#include <sys/resource.h>
+
 #include <thread>
 
 #include "support.hpp"
@@ -88,6 +90,31 @@ TEST_F(StreamTest, AReleaseByAnotherConsumerWakesWhoWaitsForTheEnd) {
   two.join();
   EXPECT_EQ(heard[0], Outcome::closed);
   EXPECT_EQ(heard[1], Outcome::closed);
+}
+
+TEST_F(StreamTest, HandlesThatSleepAtOnceSleepAndAreWoken) {
+  Segment segment = make();
+  Queue<void> queue = this->queue(segment, "q", {.capacity = 2});
+  Producer<void> producer = queue.producer({.wait = Wait::futex});
+  Consumer<void> consumer = queue.consumer({.wait = Wait::futex});
+  const auto sleeps = [] {
+    rusage usage{};
+    ::getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw;
+  };
+  const long before = sleeps();
+  EXPECT_EQ(consumer.receive(2ms).outcome(), Outcome::timeout);
+  EXPECT_GT(sleeps(), before);
+  std::thread other([&] {
+    Consumer<void> slow = queue.consumer({.wait = Wait::futex});
+    for (int i = 0; i < 100; ++i) slow.receive(kPatience).release();
+  });
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(producer.send(bytes_of("x"), kPatience), Outcome::ok);
+  other.join();
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(producer.send(bytes_of("x")), Outcome::ok);
+  const long full = sleeps();
+  EXPECT_EQ(producer.claim(1, 2ms).outcome(), Outcome::timeout);
+  EXPECT_GT(sleeps(), full);
 }
 
 }  // namespace

@@ -136,6 +136,7 @@ INSTANTIATE_TEST_SUITE_P(All, Mpmc,
                                            Shape{4, true, false, Wait::spin_futex, true},
                                            Shape{4, true, true, Wait::spin_futex, true},
                                            Shape{64, true, true, Wait::spin_yield, true},
+                                           Shape{4, true, true, Wait::futex, true},
                                            Shape{2, false, false, Wait::spin_futex, false},
                                            Shape{4, true, true, Wait::spin_futex, false},
                                            Shape{64, true, true, Wait::spin_yield, false}));

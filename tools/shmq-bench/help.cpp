@@ -5,18 +5,21 @@ namespace shmq::bench {
 const char* const kHelp =
     R"help(Usage: shmq-bench rtt [OPTIONS]         round trips between two busy processes
        shmq-bench throughput [OPTIONS]  messages a second
+       shmq-bench wake [OPTIONS]        round trips between two processes that sleep
+       shmq-bench gate [OPTIONS]        what shmq promises on any machine: one line for each target
 
 Measures queues on this machine, between processes pinned to cores, always beside something else measured in turn
 with it: the least that the machine allows (one cache line each way between two processes), a plain ring of fixed
-slots, a Vyukov ring, boost::interprocess::message_queue. Judge by the ratios: times change with the machine's mood.
+slots, a Vyukov ring, boost::interprocess::message_queue, a bare futex. Judge by the ratios: times change with the machine's mood.
 
   --kind KIND        mpmc, spsc, or all
   --size LIST        payload sizes, multiples of 8: 8,64,1K
   --count N          messages (round trips) of one sample, instead of a time
   --time SECONDS     length of one sample (0.05)
   --repeats N        samples of each system (5)
-  --wait STRATEGY    spin, spin_yield or spin_futex. Without it: spin where each role has a core of its own, else
-                     spin_yield
+  --wait STRATEGY    spin, spin_yield, spin_futex or futex. Without it: spin where each role has a core of its own,
+                     else spin_yield; in wake spin_futex
+  --quick            gate: 3 short samples of each instead of 5
   --producers N, --consumers N, --batch LIST    throughput: how many there are (1, 1), and how many messages are
                      claimed and received at once (1)
   --capacity N       messages that fit the queue (1024, fewer for large payloads: about 1 MiB)
@@ -27,7 +30,8 @@ slots, a Vyukov ring, boost::interprocess::message_queue. Judge by the ratios: t
   --progress         say on standard error what is going on, also where that is no terminal
   --help, --version
 
-Exit status: 0 done; 1 failed; 2 wrong usage; 128 and more: ended by that signal. Nothing is left in /dev/shm.
+Exit status: 0 done; 1 failed, or a target of the gate does not hold or could not be measured; 2 wrong
+usage; 128 and more: ended by that signal. Nothing is left in /dev/shm.
 )help";
 
 }  // namespace shmq::bench

@@ -9,12 +9,14 @@
 
 #include "base/text.hpp"
 #include "failure.hpp"
+#include "gate.hpp"
 #include "help.hpp"
 #include "rtt.hpp"
 #include "settings.hpp"
 #include "stage.hpp"
 #include "throughput.hpp"
 #include "ticks.hpp"
+#include "wake.hpp"
 
 namespace {
 
@@ -37,6 +39,17 @@ void print(std::string_view text) {
   }
 }
 
+int gate(const Settings& settings, const Machine& machine, Progress& progress) {
+  Gate gate = run_gate(settings, progress);
+  if (settings.json) {
+    for (Row& row : gate_rows(gate)) gate.rows.push_back(std::move(row));
+    print(json_document(machine, settings, "gate", gate.rows));
+  } else {
+    print(machine_text(machine, settings) + gate_text(gate));
+  }
+  return gate.holds() ? cli::kOk : cli::kFailed;
+}
+
 int measure(const std::string& command, const std::vector<std::string>& words) {
   const Settings settings = read_settings(command, words);
   hold_signals();
@@ -45,7 +58,9 @@ int measure(const std::string& command, const std::vector<std::string>& words) {
   Progress progress(settings.progress);
   std::vector<Row> rows;
   if (command == "rtt") rows = run_rtt(settings, progress);
+  if (command == "wake") rows = run_wake(settings, progress);
   if (command == "throughput") rows = run_throughput(settings, progress);
+  if (command == "gate") return gate(settings, machine, progress);
   progress.clear();
   print(settings.json ? json_document(machine, settings, command, rows)
                       : machine_text(machine, settings) + table(rows));
@@ -54,7 +69,7 @@ int measure(const std::string& command, const std::vector<std::string>& words) {
 
 int run_program(const std::vector<std::string>& all) {
   if (all.empty()) {
-    remark("needs a command: rtt or throughput; see shmq-bench --help");
+    remark("needs a command: rtt, throughput, wake or gate; see shmq-bench --help");
     return cli::kUsage;
   }
   for (const std::string& word : all)
@@ -67,8 +82,8 @@ int run_program(const std::vector<std::string>& all) {
     return cli::kOk;
   }
   const std::string& command = all[0];
-  if (command != "rtt" && command != "throughput") {
-    remark("there is no command \"" + command + "\"; use rtt or throughput");
+  if (command != "rtt" && command != "throughput" && command != "wake" && command != "gate") {
+    remark("there is no command \"" + command + "\"; use rtt, throughput, wake or gate");
     return cli::kUsage;
   }
   try {

@@ -1,39 +1,24 @@
 #include "queue_ends.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <map>
 
 #include "shmq/capacity_plan.hpp"
 
 namespace shmq::bench {
 
-namespace {
-
-/// True where this build of the library has queues of the kind.
-template <class Options>
-bool choose_kind(Options& options, const QueuePlan& plan) {
-  if (plan.kind == Kind::mpmc) return true;
-  if constexpr (requires { options.ring_bytes; }) {
-    using QueueKind = decltype(options.kind);
-    options.kind = QueueKind::spsc;
-    options.ring_bytes = std::max<std::uint64_t>(65536, plan.capacity * slot_bytes_for(plan.bytes));
-    return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-bool available(Kind kind) {
-  QueueOptions options;
-  return choose_kind(options, {kind, kPayloadLeast, 16});
-}
-
 QueueOptions QueuePlan::options() const {
   QueueOptions options;
-  options.capacity = capacity;
-  options.slot_bytes = slot_bytes_for(bytes);
-  choose_kind(options, *this);
+  if (kind == Kind::spsc) {
+    options.kind = QueueKind::spsc;
+    // As many bytes as the slots of a plain ring take; but a record has a header, and half the ring at most.
+    const std::uint64_t lines = (bytes + kLine - 1) / kLine * kLine;
+    options.ring_bytes = std::bit_ceil(std::max<std::uint64_t>(capacity * lines, 4 * (lines + kLine)));
+  } else {
+    options.capacity = capacity;
+    options.slot_bytes = slot_bytes_for(bytes);
+  }
   return options;
 }
 
@@ -43,7 +28,7 @@ Segment create_segment(const std::string& name, const std::vector<NamedQueue>& q
   for (const NamedQueue& queue : queues) {
     plan.queue(queue.plan.options());
     // A claim takes its block before its slot.
-    if (!travels_inline(queue.plan.bytes))
+    if (queue.plan.kind == Kind::mpmc && !travels_inline(queue.plan.bytes))
       blocks[queue.plan.bytes] += static_cast<std::uint32_t>(queue.plan.capacity) + roles;
   }
   for (const auto& [bytes, count] : blocks) plan.blocks(bytes, count);

@@ -13,9 +13,6 @@
 
 namespace shmq::bench {
 
-/// Whether this build of the library has queues of the kind.
-bool available(Kind kind);
-
 /// What a segment needs for queues of messages of one size.
 struct QueuePlan {
   Kind kind = Kind::mpmc;

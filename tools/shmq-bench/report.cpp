@@ -43,7 +43,8 @@ std::string cell(const Row& row, const std::string& name) {
   if (const auto* yes = std::get_if<bool>(value)) return *yes ? "yes" : "no";
   if (const auto* whole = std::get_if<std::uint64_t>(value)) return std::to_string(*whole);
   const double number = std::get<double>(*value);
-  if (!name.starts_with("vs_") && !name.ends_with("_vs_floor")) return short_number(number);
+  if (!name.starts_with("vs_") && name.find("_vs_") == std::string::npos && !name.ends_with("_per_round"))
+    return short_number(number);
   std::string text = printed("%.2f", number);
   const auto least = row.number(name + "_min"), greatest = row.number(name + "_max");
   if (least && greatest) text += " (" + printed("%.2f", *least) + "-" + printed("%.2f", *greatest) + ")";

@@ -6,8 +6,8 @@
 #include "arena.hpp"
 #include "failure.hpp"
 #include "floor.hpp"
+#include "pair.hpp"
 #include "plain_ring.hpp"
-#include "queue_ends.hpp"
 #include "samples.hpp"
 #include "stage.hpp"
 
@@ -17,13 +17,6 @@ namespace {
 
 constexpr std::uint64_t kWarmUpRounds = 200;
 constexpr std::int64_t kFloorNs = 25'000'000;
-
-/// Both directions of one system under test, as one of the two sides sees them.
-template <class Sender, class Receiver>
-struct Ends {
-  Sender out;
-  Receiver in;
-};
 
 /// A round trip begins before the claim and is over when the answer was read and released.
 template <class S, class R>
@@ -68,8 +61,6 @@ struct PlainIn {
     return first;
   }
 };
-
-using ShmqEnds = Ends<ShmqSender, ShmqReceiver>;
 
 struct Plan {
   std::size_t bytes = 0;
@@ -116,7 +107,8 @@ class Side {
       : settings_(settings), plan_(plan), shared_(shared), segment_name_(segment), pings_(pings) {}
 
   void run() {
-    std::vector<std::unique_ptr<ShmqEnds>> queues = attach();
+    std::vector<std::unique_ptr<ShmqEnds>> queues = attach_pair(
+        settings_, plan_.kinds, {plan_.bytes, plan_.capacity}, shared_.barrier, segment_name_, pings_);
     Ends<PlainOut, PlainIn> plain{{PlainSender(pings_ ? shared_.there : shared_.back), plan_.bytes},
                                   {PlainReceiver(pings_ ? shared_.back : shared_.there), plan_.bytes}};
     Histogram* floor = shared_.floors;
@@ -134,28 +126,6 @@ class Side {
   }
 
  private:
-  std::vector<std::unique_ptr<ShmqEnds>> attach() {
-    std::optional<Segment> segment;
-    if (pings_) {
-      std::vector<NamedQueue> queues;
-      for (const Kind kind : plan_.kinds)
-        for (const char* way : {"there", "back"})
-          queues.push_back({std::string(way) + "-" + to_string(kind), {kind, plan_.bytes, plan_.capacity}});
-      segment = create_segment(segment_name_, queues, 2);
-    }
-    shared_.barrier.meet();
-    if (!pings_) segment = cli::need(Segment::open(segment_name_, {.name = "shmq-bench", .prefault = true}));
-    std::vector<std::unique_ptr<ShmqEnds>> ends;
-    for (const Kind kind : plan_.kinds) {
-      Queue<void> there = cli::need(segment->open_queue(std::string("there-") + to_string(kind)));
-      Queue<void> back = cli::need(segment->open_queue(std::string("back-") + to_string(kind)));
-      ends.push_back(std::unique_ptr<ShmqEnds>(
-          new ShmqEnds{ShmqSender(pings_ ? there : back, plan_.bytes, settings_.wait),
-                       ShmqReceiver(pings_ ? back : there, plan_.bytes, settings_.wait)}));
-    }
-    return ends;
-  }
-
   SampleLength length(std::int64_t ns) const {
     return {settings_.count, tick_clock.units(ns),
             std::min<std::uint64_t>(kWarmUpRounds, std::max<std::uint64_t>(settings_.count, 1))};

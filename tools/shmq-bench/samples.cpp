@@ -33,7 +33,7 @@ std::uint64_t Samples::left_out(std::size_t system) const {
   return count;
 }
 
-void Samples::describe(std::size_t system, Row& row) const {
+void Samples::describe(std::size_t system, Row& row, const std::string& floor) const {
   Histogram whole;
   std::vector<double> floors, ratios, tails;
   for (const std::size_t repeat : counted(system)) {
@@ -51,10 +51,11 @@ void Samples::describe(std::size_t system, Row& row) const {
   row.set("p999_ns", ns(0.999));
   row.set("max_ns", tick_clock.ns(static_cast<double>(whole.max())));
   row.set("rounds", whole.count());
-  if (const auto spread = spread_of(floors)) row.set("floor_p50_ns", spread->median);
-  row.set("vs_floor", spread_of(ratios));
-  row.set("p99_vs_floor", spread_of(tails));
+  if (const auto spread = spread_of(floors)) row.set(floor + "_p50_ns", spread->median);
+  row.set("vs_" + floor, spread_of(ratios));
+  row.set("p99_vs_" + floor, spread_of(tails));
   row.set("repeats", static_cast<std::uint64_t>(ratios.size()));
+  if (smt_below_ns_ <= 0) return;
   row.set("left_out_smt", left_out(system));
   if (left_out(system) == repeats_) row.set("smt_only", true);
 }

@@ -32,9 +32,9 @@ class Samples {
   /// The repeats whose sample of `system` counts: those not on siblings, or all where all were.
   std::vector<std::size_t> counted(std::size_t system) const;
   std::uint64_t left_out(std::size_t system) const;
-  /// p50_ns … max_ns, floor_p50_ns, vs_floor, p99_vs_floor, left_out_smt, and smt_only where nothing else was
+  /// p50_ns … max_ns, FLOOR_p50_ns, vs_FLOOR, p99_vs_FLOOR, left_out_smt, and smt_only where nothing else was
   /// there.
-  void describe(std::size_t system, Row& row) const;
+  void describe(std::size_t system, Row& row, const std::string& floor = "floor") const;
   /// percentile(system) / percentile(reference), repeat by repeat, where both count.
   std::optional<Spread> ratio(std::size_t system, std::size_t reference, double fraction) const;
 

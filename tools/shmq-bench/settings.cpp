@@ -10,7 +10,6 @@
 #include "failure.hpp"
 #include "machine.hpp"
 #include "payload.hpp"
-#include "queue_ends.hpp"
 #include "shmq/layout/queue_header.hpp"
 
 namespace shmq::bench {
@@ -53,22 +52,16 @@ std::vector<std::size_t> sizes_of(const std::string& text) {
 }
 
 std::vector<Kind> kinds_of(const std::string& text) {
-  std::vector<Kind> kinds;
-  for (const Kind kind : {Kind::mpmc, Kind::spsc}) {
-    if (text != "all" && text != to_string(kind)) continue;
-    if (available(kind))
-      kinds.push_back(kind);
-    else if (text != "all")
-      throw cli::Failure{cli::kFailed, "queues of kind " + text + " are not in this build"};
-  }
-  if (kinds.empty()) throw UsageError{"--kind " + text + ": use mpmc, spsc or all"};
-  return kinds;
+  if (text == "mpmc") return {Kind::mpmc};
+  if (text == "spsc") return {Kind::spsc};
+  if (text == "all") return {Kind::mpmc, Kind::spsc};
+  throw UsageError{"--kind " + text + ": use mpmc, spsc or all"};
 }
 
 Wait wait_of(const std::string& text) {
-  for (const Wait wait : {Wait::spin, Wait::spin_yield, Wait::spin_futex})
+  for (const Wait wait : {Wait::spin, Wait::spin_yield, Wait::spin_futex, Wait::futex})
     if (text == to_string(wait)) return wait;
-  throw UsageError{"--wait " + text + ": use spin, spin_yield or spin_futex"};
+  throw UsageError{"--wait " + text + ": use spin, spin_yield, spin_futex or futex"};
 }
 
 std::vector<int> cpus_of(const std::string& text) {
@@ -103,6 +96,8 @@ const char* to_string(Wait wait) {
       return "spin_yield";
     case Wait::spin:
       return "spin";
+    case Wait::futex:
+      return "futex";
   }
   return "unknown";
 }
@@ -112,7 +107,7 @@ Settings read_settings(const std::string& command, const std::vector<std::string
                                     {"--size", "LIST"},
                                     {"--count", "N"},
                                     {"--time", "SECONDS"},
-                                    {"--wait", "spin|spin_yield|spin_futex"},
+                                    {"--wait", "spin|spin_yield|spin_futex|futex"},
                                     {"--producers", "N"},
                                     {"--consumers", "N"},
                                     {"--batch", "LIST"},
@@ -140,7 +135,9 @@ Settings read_settings(const std::string& command, const std::vector<std::string
                                                              : wake ? "8"
                                                                     : "8,64,1K,64K"));
   settings.count = arguments.number("--count", 0, 1, 1'000'000'000'000);
-  settings.sample_ns = arguments.seconds_ns("--time").value_or(wake ? 100'000'000 : 50'000'000);
+  settings.sample_ns = arguments.seconds_ns("--time").value_or(wake                       ? 100'000'000
+                                                               : arguments.has("--quick") ? 20'000'000
+                                                                                          : 50'000'000);
   if (settings.sample_ns < 1'000'000) throw UsageError{"--time: at least 0.001 seconds a sample"};
   settings.wait_given = arguments.has("--wait");
   settings.producers = static_cast<unsigned>(arguments.number("--producers", 1, 1, 256));

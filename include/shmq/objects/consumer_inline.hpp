@@ -19,6 +19,8 @@ struct ConsumerEndpoint : Endpoint {
   std::uint64_t seen = ~std::uint64_t{0};
   /// Its descriptor, where it has one.
   objects::Watch* watch = nullptr;
+  /// `operations` when it last had to wait.
+  std::uint32_t operations_at_wait = 0;
   SpscConsumer<ShmSpscMemory> records;  // where the queue is spsc
 
   /// Position of the i-th thing after `position`; of records one has to go from each to the next.
