@@ -215,15 +215,15 @@ std::string Party::handle(std::string_view request) {
     return receipts;
   }
   if (verb == "browse") {
-    std::string values;
+    std::string shown;
     shmq::Browser browser = this->queue(queue).browse();
     while (const auto message = browser.next()) {
       const std::uint64_t value = read_payload(message->payload);
       require(message->type == static_cast<std::uint32_t>(value),
               "browse() shows message " + std::to_string(message->type) + " with the payload of " + std::to_string(value));
-      values += std::to_string(value) + " ";
+      shown += std::to_string(value) + " ";
     }
-    return values;
+    return shown;
   }
   if (verb == "release" || verb == "requeue") {
     for (shmq::Message& message : messages) verb == "release" ? message.release() : message.requeue();
