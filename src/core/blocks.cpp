@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "core/directory.hpp"
+#include "core/patience.hpp"
 #include "shmq/core/event.hpp"
 #include "shmq/layout/queue_header.hpp"
 
@@ -39,10 +40,12 @@ bool try_take(const SegmentView& view, layout::Owner me, std::uint32_t index, Ta
 /// Changes the word from whatever it is now, as long as its epoch is `epoch` and it is not free.
 bool take_over(const SegmentView& view, std::uint32_t index, std::uint64_t epoch, std::uint64_t next) {
   std::uint64_t word = view.block_word(index).load(std::memory_order_acquire);
-  while (layout::word_epoch(word) == epoch && state_of(word) != BlockState::free)
-    if (view.block_word(index).compare_exchange_weak(word, next, std::memory_order_acq_rel,
-                                                     std::memory_order_acquire))
+  for (std::uint32_t look = 0; look < kLooksMax; ++look) {
+    if (layout::word_epoch(word) != epoch || state_of(word) == BlockState::free) return false;
+    if (view.block_word(index).compare_exchange_strong(word, next, std::memory_order_acq_rel,
+                                                       std::memory_order_acquire))
       return true;
+  }
   return false;
 }
 
@@ -135,7 +138,7 @@ ReferenceFate settle_reference(Attachment& by, std::uint64_t reference, std::uin
   layout::Word& word = view.block_word(reference_index(reference));
   const std::uint64_t epoch = reference_epoch(reference);
   const std::uint64_t forwarded = layout::epoch_add(epoch, 1);
-  for (;;) {
+  for (std::uint32_t look = 0; look < kLooksMax; ++look) {
     std::uint64_t seen = word.load(std::memory_order_acquire);
     if (layout::word_epoch(seen) == epoch && state_of(seen) != BlockState::free)
       return ReferenceFate::deliver_again;
@@ -152,6 +155,7 @@ ReferenceFate settle_reference(Attachment& by, std::uint64_t reference, std::uin
     if (word.compare_exchange_strong(seen, word_of(epoch, {}, BlockState::queued), std::memory_order_acq_rel))
       return ReferenceFate::deliver_again;
   }
+  return ReferenceFate::passed_on;
 }
 
 std::uint32_t sweep_blocks(Attachment& by, std::uint32_t dead) {

@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "core/blocks.hpp"
+#include "core/patience.hpp"
 #include "core/space.hpp"
 #include "shmq/base/clock.hpp"
 #include "shmq/core/event.hpp"
@@ -42,6 +43,9 @@ void pause_a_little(int attempt) {
 
 constexpr std::int64_t kCreatorPatienceNs = 5'000'000'000;
 
+/// How often one look at all objects may come to the same bytes.
+constexpr std::uint64_t kOverlapMax = 16;
+
 }  // namespace
 
 bool Directory::name_is(std::uint32_t entry, const std::string& name) const {
@@ -66,11 +70,12 @@ Result<PinnedObject> Directory::open(const std::string& name, const char* what) 
                                          "\" (shmq-stat show " + attachment_.name() + " lists what it has)");
 }
 
-bool Directory::another_has(const std::string& name, std::uint32_t mine) const {
-  for (std::uint32_t i = 0; i < view_.geometry().objects_max; ++i)
-    if (i != mine && name_counts(view_.entry(i).word.load(std::memory_order_seq_cst)) && name_is(i, name))
-      return true;
-  return false;
+std::optional<std::uint64_t> Directory::another_has(const std::string& name, std::uint32_t mine) const {
+  for (std::uint32_t i = 0; i < view_.geometry().objects_max; ++i) {
+    const std::uint64_t word = view_.entry(i).word.load(std::memory_order_seq_cst);
+    if (i != mine && name_counts(word) && name_is(i, name)) return word;
+  }
+  return std::nullopt;
 }
 
 /// An entry whose name counts and is nobody else's.
@@ -93,8 +98,16 @@ Result<std::uint32_t> Directory::claim_entry(const std::string& name, const char
     mine.name.set(name);
     const std::uint64_t word = mine.word.load(std::memory_order_relaxed);
     mine.word.store(entry_word(word, attachment_.me(), EntryState::creating), std::memory_order_seq_cst);
-    if (!another_has(name, entry)) return entry;
+    const std::optional<std::uint64_t> other = another_has(name, entry);
+    if (!other) return entry;
     abandon(entry);
+    // Somebody who is not there will never get on, and no sweep clears away what is not theirs.
+    if (entry_state(*other) == EntryState::creating &&
+        (layout::owner_of(*other) == layout::kNobody || layout::owner_of(*other) > view_.geometry().rows))
+      return Error(ErrorCode::corrupt, std::string(what) + " \"" + name + "\" is being created by participant " +
+                                           std::to_string(layout::owner_of(*other)) +
+                                           ", which there cannot be: the directory is damaged; remove the segment \"" +
+                                           attachment_.name() + "\" and create it again");
 
     (void)attachment_.reap();  // the other may be dead
     if (Result<PinnedObject> live = open(name, what); live) {
@@ -182,10 +195,13 @@ bool Directory::unused(std::uint32_t entry) const {
 }
 
 void Directory::reclaim_if_unused(std::uint32_t entry) {
-  std::uint64_t word = view_.entry(entry).word.load(std::memory_order_seq_cst);
-  if (entry_state(word) != EntryState::removing || !unused(entry)) return;
-  const std::uint64_t mine = entry_word(word, attachment_.me(), EntryState::reclaiming);
-  if (view_.entry(entry).word.compare_exchange_strong(word, mine)) reclaim_or_step_back(entry, mine);
+  for (std::uint32_t look = 0; look < kLooksMax; ++look) {
+    std::uint64_t word = view_.entry(entry).word.load(std::memory_order_seq_cst);
+    if (entry_state(word) != EntryState::removing || !unused(entry)) return;
+    const std::uint64_t mine = entry_word(word, attachment_.me(), EntryState::reclaiming);
+    if (!view_.entry(entry).word.compare_exchange_strong(word, mine)) return;
+    if (reclaim_or_step_back(entry, mine)) return;
+  }
 }
 
 bool Directory::reclaim_of_dead(std::uint32_t entry, std::uint32_t dead) {
@@ -199,19 +215,22 @@ bool Directory::reclaim_of_dead(std::uint32_t entry, std::uint32_t dead) {
   if (!view_.entry(entry).word.compare_exchange_strong(word, mine)) return false;
   if (half_made)
     reclaim(entry, mine);
-  else
-    reclaim_or_step_back(entry, mine);
+  else if (!reclaim_or_step_back(entry, mine))
+    reclaim_if_unused(entry);
   return true;
 }
 
 /// With the entry out of REMOVING nobody can pin it any more; only now does "unused" hold for good. Where
-/// somebody pinned it before that (a sweep or a scan does), it goes back, and is looked at once more: the one
-/// who unpinned while it was RECLAIMING has left it to us.
-void Directory::reclaim_or_step_back(std::uint32_t entry, std::uint64_t reclaiming_word) {
-  if (unused(entry)) return reclaim(entry, reclaiming_word);
+/// somebody pinned it before that (a sweep or a scan does), it goes back, and false is returned: the caller
+/// looks once more, since the one who unpinned while it was RECLAIMING has left it to us.
+bool Directory::reclaim_or_step_back(std::uint32_t entry, std::uint64_t reclaiming_word) {
+  if (unused(entry)) {
+    reclaim(entry, reclaiming_word);
+    return true;
+  }
   view_.entry(entry).word.store(entry_word(reclaiming_word, {}, EntryState::removing),
                                 std::memory_order_seq_cst);
-  reclaim_if_unused(entry);
+  return false;
 }
 
 /// The caller owns the entry by its word. Every step may be repeated by the next owner after a kill.
@@ -244,14 +263,25 @@ bool Directory::is_being_removed(std::uint32_t entry) const {
 }
 
 void Directory::for_each(const std::function<void(const ObjectSpace&, layout::ObjectKind)>& visit) {
+  // Objects do not overlap; ones that were made while we looked may lie where earlier ones did. A damaged
+  // directory in which a thousand entries name one large object costs no more than that.
+  const Geometry& g = view_.geometry();
+  std::uint64_t bytes_left = kOverlapMax * (g.size_bytes - g.objects_offset);
   for (std::uint32_t i = 0; i < view_.geometry().objects_max; ++i) {
     // An object that goes from LIVE to REMOVING while we pin it is still an object: none may be missed here.
     std::uint64_t word = view_.entry(i).word.load(std::memory_order_acquire);
-    while (initialised(word) && !attachment_.pin(i, word))
+    bool pinned = false;
+    for (std::uint32_t look = 0; look < kLooksMax && initialised(word); ++look) {
+      pinned = attachment_.pin(i, word);
+      if (pinned) break;
       word = view_.entry(i).word.load(std::memory_order_acquire);
-    if (!initialised(word)) continue;
+    }
+    if (!pinned) continue;
     ObjectSpace space;
-    if (space_of(view_, i, space)) visit(space, kind_of(view_, i));
+    if (space_of(view_, i, space) && space.size_bytes <= bytes_left) {
+      bytes_left -= space.size_bytes;
+      visit(space, kind_of(view_, i));
+    }
     attachment_.unpin(i);
   }
 }

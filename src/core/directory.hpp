@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,11 +67,12 @@ class Directory {
  private:
   Result<PinnedObject> create_once(const NewObject& object, const char* what);
   bool name_is(std::uint32_t entry, const std::string& name) const;
-  bool another_has(const std::string& name, std::uint32_t mine) const;
+  /// The word of another entry whose name counts and is this one.
+  std::optional<std::uint64_t> another_has(const std::string& name, std::uint32_t mine) const;
   Result<std::uint32_t> claim_entry(const std::string& name, const char* what);
   void abandon(std::uint32_t entry);
   bool unused(std::uint32_t entry) const;
-  void reclaim_or_step_back(std::uint32_t entry, std::uint64_t reclaiming_word);
+  bool reclaim_or_step_back(std::uint32_t entry, std::uint64_t reclaiming_word);
   void reclaim(std::uint32_t entry, std::uint64_t reclaiming_word);
   void free_blocks(const ObjectSpace& space, layout::ObjectKind kind);
 

@@ -209,8 +209,9 @@ class QueueReader {
     if (holder == nullptr || holder->joining) return;
     // The row may have had another participant before, whose notes are still there: they are older than the
     // attachment.
-    const std::int64_t attached_ago =
-        std::max<std::int64_t>(0, source_.now_realtime_ns - holder->attached_ns);
+    std::int64_t attached_ago = 0;  // the time in the row may be any number
+    if (__builtin_sub_overflow(source_.now_realtime_ns, holder->attached_ns, &attached_ago)) attached_ago = INT64_MAX;
+    attached_ago = std::max<std::int64_t>(0, attached_ago);
     hold.at_most_ns = attached_ago;
     const layout::QueueUser& user = users_[hold.participant - 1];
     const std::int64_t noted_ns = (hold.kind == HoldSnapshot::Kind::writing ? user.claimed_ns : user.taken_ns)

@@ -14,7 +14,9 @@ namespace core {
 Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken& taken) {
   if (consumer.is_spsc) return look_at_records(consumer, max, thorough, taken);
   try_dead_letters_again(consumer);
-  for (;;) {
+  // A lap of nothing but tombs is as much as one look steps over: a peer that claims and aborts all the time must not
+  // keep a waiting call from looking at its clock.
+  for (std::uint64_t turn = 0; turn <= consumer.ring.capacity(); ++turn) {
     const std::uint64_t sequence = consumer.ring.redelivery_sequence();
     if (consumer.seen != sequence) {
       const Grant again = take_redelivered(consumer);
@@ -33,6 +35,7 @@ Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken
     if (thorough && grant.status == RingStatus::empty && consumer.ring.drained()) return Outcome::closed;
     return outcome_of(grant.status);
   }
+  return Outcome::empty;
 }
 
 Lookout lookout_of(ConsumerEndpoint& consumer) {

@@ -140,14 +140,15 @@ Result<std::uint64_t> Queue<void>::purge() {
   core::ConsumerEndpoint& endpoint = *consumer.endpoint_;
   if (endpoint.is_detached())
     return Error(ErrorCode::detached, "queue \"" + name() + "\" was opened before a fork(): attach again in the child");
-  std::uint64_t purged = 0;
-  for (;;) {
+  std::uint64_t purged = 0, passed = 0;
+  while (passed < capacity()) {  // never more between head and tail, whatever they say
     const std::uint64_t head = layout::ring_position(handle_->header->head.load(std::memory_order_acquire));
     const std::int64_t left = layout::position_diff(end, head);
     if (left <= 0) break;
     const core::Grant grant =
         endpoint.ring.try_take(endpoint.me, static_cast<std::uint32_t>(std::min<std::int64_t>(left, 64)));
     if (grant.status != core::RingStatus::ok) break;
+    passed += grant.count;
     for (std::uint64_t rest = endpoint.messages_of(grant); rest != 0; rest &= rest - 1) {
       const std::uint64_t position =
           layout::position_add(grant.position, static_cast<std::uint64_t>(__builtin_ctzll(rest)));

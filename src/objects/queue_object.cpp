@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "core/blocks.hpp"
+#include "core/patience.hpp"
 #include "objects/dead_letter.hpp"
 #include "objects/spsc_object.hpp"
 #include "shmq/base/fence.hpp"
@@ -202,7 +203,7 @@ void references(const core::SegmentView& view, const core::ObjectSpace& space, c
   if (!ring_of(view, space, ring, &shape)) return;
   for (std::uint64_t i = 0; i < ring.capacity(); ++i) {
     layout::SlotHeader& slot = ring.memory().slot_header(i);
-    for (;;) {
+    for (std::uint32_t look = 0; look < core::kLooksMax; ++look) {
       const std::uint64_t word = slot.word.load(std::memory_order_acquire);
       const layout::SlotState state = layout::slot_state(word);
       if (state != layout::SlotState::ready && state != layout::SlotState::redeliver &&

@@ -115,12 +115,14 @@ std::uint64_t records_to_take(const ShmSpscMemory& records) {
 
 std::uint64_t purge_records(ConsumerEndpoint& consumer) {
   const std::uint64_t end = consumer.records.memory().tail().load(std::memory_order_acquire);
+  const std::uint64_t begin = consumer.records.memory().released().load(std::memory_order_acquire);
   std::uint64_t purged = 0;
   for (;;) {
     const RecordGrant grant = consumer.records.try_take(1, true);
     if (grant.made_room) notify(*consumer.queue->space_event);
     if (grant.status != RingStatus::ok) break;
-    if (!lies_before(grant.position, end)) {
+    // Whatever tail says, no more than one ring of records lies before it.
+    if (!lies_before(grant.position, end) || grant.position - begin > consumer.records.memory().ring_bytes()) {
       consumer.records.requeue(grant.position);
       break;
     }

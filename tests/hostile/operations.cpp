@@ -28,7 +28,7 @@ void Operations::enter(const char* operation) {
   progress_.step.fetch_add(1, std::memory_order_relaxed);
 }
 
-shmq::Limit Operations::soon() { return dice_.one_in(4) ? shmq::Limit(1ms) : shmq::Limit(0ms); }
+shmq::Limit Operations::soon() { return !hurry_ && dice_.one_in(4) ? shmq::Limit(1ms) : shmq::Limit(0ms); }
 
 std::size_t Operations::some_size() {
   static constexpr std::size_t kSizes[] = {0, 1, 16, 32, 33, 48, 49, 80, 112, 400, 512, 513, 3000, 4096, 4097, std::size_t{1} << 40};

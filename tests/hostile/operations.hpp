@@ -29,6 +29,8 @@ class Operations {
 
   /// Attaches and opens everything, and takes some of it.
   void open();
+  /// Waits end at once: for who runs many of them.
+  void hurry() { hurry_ = true; }
   /// One operation.
   void step();
   /// Gives everything back, in an order that the dice decide.
@@ -65,6 +67,7 @@ class Operations {
   Dice& dice_;
   Progress& progress_;
   std::uint64_t seen_ = 0;
+  bool hurry_ = false;
   std::optional<shmq::Segment> segment_;
   std::vector<Opened> queues_;
   std::vector<shmq::Message> messages_;

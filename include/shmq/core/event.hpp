@@ -36,18 +36,28 @@ inline constexpr std::uint32_t kEventStep = 8;
 /// The longest sleep between two looks at what a killed peer may have left.
 inline constexpr std::int64_t kSleepSliceNs = 20'000'000;
 
+/// Wakes whoever sleeps, flag or no flag: after repairs, on close and on removal.
+inline void notify_everyone(EventWord& event) {
+  event.fetch_add(kEventStep, std::memory_order_acq_rel);
+  event.fetch_and(~kEventWaiting, std::memory_order_acq_rel);
+  os::futex_wake_all(event);
+}
+
 inline void notify_flagged(EventWord& event, std::uint32_t seen) {
   if (seen & kEventFence) {
     base::fence(std::memory_order_seq_cst);
     seen = event.load(std::memory_order_relaxed);
   }
-  while (seen & kEventWaiting) {
+  // Nobody loses so many races to others who keep to the protocol.
+  for (int race = 0; race < 1000; ++race) {
+    if (!(seen & kEventWaiting)) return;
     const std::uint32_t next = (seen + kEventStep) & ~kEventWaiting;
-    if (event.compare_exchange_weak(seen, next, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+    if (event.compare_exchange_strong(seen, next, std::memory_order_acq_rel, std::memory_order_relaxed)) {
       os::futex_wake_all(event);
       return;
     }
   }
+  notify_everyone(event);
 }
 
 /// To be called after the change that sleepers wait for.
@@ -57,13 +67,6 @@ inline void notify(EventWord& event) {
   const std::uint32_t seen = event.load(std::memory_order_relaxed);
   if (seen & (kEventWaiting | kEventFence)) [[unlikely]]
     notify_flagged(event, seen);
-}
-
-/// Wakes whoever sleeps, flag or no flag: after repairs, on close and on removal.
-inline void notify_everyone(EventWord& event) {
-  event.fetch_add(kEventStep, std::memory_order_acq_rel);
-  event.fetch_and(~kEventWaiting, std::memory_order_acq_rel);
-  os::futex_wake_all(event);
 }
 
 /// Announces a sleeper and returns the value to sleep on. The caller looks at its condition again before it

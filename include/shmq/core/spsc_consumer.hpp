@@ -42,7 +42,7 @@ class SpscConsumer {
   /// Becomes the consumer; `busy_with` is set to the owner's word where there is one. What the last consumer had taken
   /// and not released comes first, again.
   RingStatus take_over(layout::Owner me, std::uint64_t* busy_with) {
-    if (owns_) return RingStatus::ok;
+    if (owns_) return damaged_ ? RingStatus::corrupt : RingStatus::ok;
     if (!take_end(memory_.consumer(), me, busy_with)) return RingStatus::busy;
     owns_ = true;
     damaged_ = false;
@@ -96,6 +96,10 @@ class SpscConsumer {
       if (again.status == RingStatus::ok) return again;
     }
     RecordGrant grant{RingStatus::empty, position_};
+    // S2, S3: a record is never taken while the one that lay there before is not released.
+    if (position_ - released_ > bytes_) [[unlikely]]
+      return corrupt();
+    std::uint32_t races = 0;
     for (std::uint32_t i = 0; i < max;) {
       const std::uint64_t position = position_;
       const std::uint64_t word = memory_.word(position).load(std::memory_order_acquire);  // pairs with publish()
@@ -116,6 +120,8 @@ class SpscConsumer {
             grant.position = next;
           else
             ++i;
+        } else if (++races > kRacesMax) {
+          return corrupt();  // it was published, and was not, all the time
         }
         continue;
       }
@@ -191,6 +197,9 @@ class SpscConsumer {
   }
 
  private:
+  /// A record is published once: who finds it otherwise this often looks at damaged words.
+  static constexpr std::uint32_t kRacesMax = 1000;
+
   RecordGrant corrupt() {
     damaged_ = true;
     plain_ = false;

@@ -53,7 +53,8 @@ constexpr layout::EndState end_state(std::uint64_t word) {
 template <class Word>
 bool take_end(Word& end, layout::Owner me, std::uint64_t* owner) {
   std::uint64_t seen = end.load(std::memory_order_acquire);
-  while (end_state(seen) == layout::EndState::free) {
+  // A word that changes more often is not kept to the protocol: it then counts as busy.
+  for (int race = 0; race < 1000 && end_state(seen) == layout::EndState::free; ++race) {
     const std::uint64_t mine = layout::owner_word(layout::word_epoch(seen), me.incarnation, me.id,
                                                   static_cast<std::uint8_t>(layout::EndState::held));
     // Acquire: what the last owner wrote. Pairs with let_go_of_end() and free_end_of().

@@ -45,14 +45,23 @@ struct ConsumerEndpoint : Endpoint {
   }
 
   const layout::MessageMetadata& metadata(std::uint64_t position) const {
-    return is_spsc ? *reinterpret_cast<const layout::MessageMetadata*>(&records.memory().record(position) + 1)
-                   : queue->metadata(position);
+    return is_spsc ? after_header<layout::MessageMetadata>(position, 0) : queue->metadata(position);
   }
   const layout::Origin& origin(std::uint64_t position) const {
-    return is_spsc ? *reinterpret_cast<const layout::Origin*>(
-                         records.memory().at(position) + sizeof(layout::RecordHeader) +
-                         layout::record_prefix(queue->flags, 0))
+    return is_spsc ? after_header<layout::Origin>(position, layout::record_prefix(queue->flags, 0))
                    : queue->origin(position);
+  }
+
+  /// What stands `offset` bytes after a record's header; nothing but zeros where the ring ends before that, as it
+  /// does after a record whose words were damaged.
+  template <class T>
+  const T& after_header(std::uint64_t position, std::uint64_t offset) const {
+    static constexpr T kNothing{};
+    const std::uint64_t begin = sizeof(layout::RecordHeader) + offset;
+    const std::uint64_t to_end = records.memory().ring_bytes() - (position & (records.memory().ring_bytes() - 1));
+    if (begin + sizeof(T) > to_end) [[unlikely]]
+      return kNothing;
+    return *reinterpret_cast<const T*>(records.memory().at(position) + begin);
   }
 
   /// The payload of a record. Its words are shared memory: whatever they say, no more than its room is read.
