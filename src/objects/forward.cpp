@@ -77,7 +77,8 @@ Outcome copy(ConsumerEndpoint& from, std::uint64_t position, ProducerEndpoint& t
     room = claim_block(to, data.size(), limit);
   }
   if (room.outcome != Outcome::ok) return room.outcome;
-  if (!data.empty()) std::memcpy(room.data, data.data(), data.size());
+  // Not memcpy: of a damaged segment nobody knows what lies over what.
+  if (!data.empty()) std::memmove(room.data, data.data(), data.size());
   publish(to, room.position, envelope,
           static_cast<std::uint32_t>(data.size()) | (room.in_block ? layout::kLengthInBlock : 0));
   from.release(position);

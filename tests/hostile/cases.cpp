@@ -91,7 +91,7 @@ bool fit_for_a_terminal(const std::string& text) {
 
 std::string run_programs([[maybe_unused]] const std::string& name, [[maybe_unused]] Dice& dice, [[maybe_unused]] Progress& progress) {
 #ifdef SHMQ_STAT
-  const std::string queue = name + "/" + kQueueNames[dice.below(4)];
+  const std::string queue = name + "/" + kQueueNames[dice.below(6)];
   const std::vector<std::vector<std::string>> stat = {{"show", name}, {"show", name, "--json"}, {"show", queue}, {"list"}};
   const std::vector<std::vector<std::string>> cli = {
       {"ls", name, "--long"}, {"browse", queue}, {"browse", queue, "--json"}, {"recv", queue, "--idle", "0.01", "--count", "3"}, {"send", queue, "--timeout", "0.01"},

@@ -6,6 +6,7 @@
 
 #include "shmq/layout/queue_header.hpp"
 #include "shmq/layout/segment_header.hpp"
+#include "shmq/layout/spsc_header.hpp"
 #include "shmq/layout/words.hpp"
 
 namespace hostile {
@@ -181,6 +182,22 @@ std::uint64_t Corrupter::value_for(const Field& field, std::uint64_t old, Dice& 
       return old ^ dice.below(8);
     case Meaning::position:
       return near(old, dice) + (dice.one_in(2) ? std::uint64_t{1} << 48 : 0);
+    case Meaning::ring_position:
+      switch (dice.below(4)) {
+        case 0:
+          return near(old, dice);
+        case 1:
+          return old / 1024 * 1024 + 1024 - 16 * dice.below(5) - dice.below(2) * 8;  // about the end of the ring
+        default:
+          return old + 1024 - 16 * dice.below(129);
+      }
+    case Meaning::record_word:
+      return old ^ (std::uint64_t{1} << (dice.one_in(2) ? 63 - dice.below(4) : 28 + dice.below(36)));
+    case Meaning::record_extent: {
+      static constexpr std::uint64_t kExtents[] = {0, 8, 16, 24, 32, 48, 64, 512, 1008, 1024, 1040, 2048};
+      const std::uint64_t extent = dice.one_in(2) ? layout::record_extent(old) : kExtents[dice.below(std::size(kExtents))];
+      return extent << 32 | (dice.one_in(2) ? old & 0xffffffff : dice.below(4) << 8 | dice.below(256));
+    }
     case Meaning::bitmap:
       return old ^ (std::uint64_t{1} << dice.below(facts.rows + 2));
     case Meaning::place:

@@ -7,9 +7,11 @@
 
 #include "core/object_kinds.hpp"
 #include "objects/queue_object.hpp"
+#include "objects/spsc_object.hpp"
 #include "shmq/core/segment_view.hpp"
 #include "shmq/layout/queue_header.hpp"
 #include "shmq/layout/segment_header.hpp"
+#include "shmq/layout/spsc_header.hpp"
 
 namespace hostile {
 
@@ -106,7 +108,57 @@ class Collector {
     shmq::core::ObjectSpace space;
     const auto state = static_cast<layout::EntryState>(layout::word_state(view_.entry(index).word.load()));
     if (state == layout::EntryState::free || !shmq::core::space_of(view_, index, space)) return;
-    queue(space);
+    if (static_cast<layout::ObjectKind>(view_.entry(index).kind.load()) == layout::ObjectKind::mpmc_queue)
+      queue(space);
+    else
+      spsc(space);
+  }
+
+  void spsc(const shmq::core::ObjectSpace& space) {
+    shmq::core::ShmSpscMemory ring;
+    shmq::objects::QueueShape shape;
+    if (!shmq::objects::spsc_ring_of(view_, space, ring, &shape)) throw std::logic_error("the sound segment is damaged");
+    const shmq::objects::SpscPlaces places = shmq::objects::spsc_places_of(shape, view_.geometry().rows);
+    using Q = layout::SpscHeader;
+#define SHMQ_FIELD(member, meaning) \
+  add("spsc." #member, space.offset + offsetof(Q, member), static_cast<unsigned>(sizeof(Q::member)), Meaning::meaning)
+    SHMQ_FIELD(magic, plain);
+    SHMQ_FIELD(generation, plain);
+    SHMQ_FIELD(ring_log2, count);
+    SHMQ_FIELD(flags, plain);
+    SHMQ_FIELD(on_full, count);
+    SHMQ_FIELD(rows, count);
+    SHMQ_FIELD(element_bytes, count);
+    SHMQ_FIELD(start_position, position);
+    SHMQ_FIELD(users_offset, place);
+    SHMQ_FIELD(ring_offset, place);
+    SHMQ_FIELD(size_bytes, place);
+    SHMQ_FIELD(producer, block_word);
+    SHMQ_FIELD(tail, ring_position);
+    SHMQ_FIELD(settled, ring_position);
+    SHMQ_FIELD(consumer, block_word);
+    SHMQ_FIELD(received, ring_position);
+    SHMQ_FIELD(released, ring_position);
+    SHMQ_FIELD(head, ring_position);
+    SHMQ_FIELD(data_event, event);
+    SHMQ_FIELD(space_event, event);
+    SHMQ_FIELD(state, event);
+    SHMQ_FIELD(redelivered, plain);
+    SHMQ_FIELD(tombs, plain);
+    SHMQ_FIELD(purged, plain);
+#undef SHMQ_FIELD
+    // A record may begin at each of these: after damage they do.
+    for (std::uint64_t at = 0; at < ring.ring_bytes(); at += 2 * layout::kRecordAlignment) {
+      add("record.word", space.offset + places.ring + at, 8, Meaning::record_word);
+      add("record.extent", space.offset + places.ring + at + 8, 8, Meaning::record_extent);
+    }
+    // Those that are there, more often.
+    shmq::objects::for_each_record(ring, ring.released().load(), ring.tail().load(),
+                                   [&](std::uint64_t position, std::uint64_t, std::uint64_t) {
+                                     const std::uint64_t at = space.offset + places.ring + position % ring.ring_bytes();
+                                     add("record.word, of one", at, 8, Meaning::record_word);
+                                     add("record.extent, of one", at + 8, 8, Meaning::record_extent);
+                                   });
   }
 
   void queue(const shmq::core::ObjectSpace& space) {

@@ -24,6 +24,9 @@ enum class Meaning : std::uint8_t {
   reference,   // {block, epoch}
   event,
   position,    // 64-bit
+  ring_position,  // 64-bit, a multiple of 16, within one ring of the others
+  record_word,
+  record_extent,
   bitmap,
   name,        // the first of eight words
 };

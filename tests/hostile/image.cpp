@@ -37,10 +37,11 @@ void send(shmq::Producer<void>& to, std::size_t bytes, char fill) {
 }
 
 /// A queue whose positions wrap soon.
-void declare_near_the_wrap(const std::string& segment, const std::string& queue, const shmq::QueueOptions& options) {
+void declare_near_the_wrap(const std::string& segment, const std::string& queue, const shmq::QueueOptions& options,
+                           std::uint64_t position) {
   auto attachment = shmq::core::Attachment::open(segment, {}).value();
   (void)shmq::objects::declare_queue(attachment, queue, shmq::objects::shape_of(options, 0).value(),
-                                     (std::uint64_t{1} << 48) - 3)
+                                     position)
       .value();
 }
 
@@ -77,15 +78,18 @@ void first(const std::string& name, Pipe& ready, Pipe& go) {
   auto segment = shmq::Segment::create(name, {.size_bytes = 96u << 10,
                                               .blocks = {{{512, 8}, {4096, 3}}},
                                               .participants_max = 5,
-                                              .objects_max = 7},
+                                              .objects_max = 9},
                                        {.name = "first"})
                      .value();
-  declare_near_the_wrap(name, "a", {.capacity = 4});
+  declare_near_the_wrap(name, "a", {.capacity = 4}, (std::uint64_t{1} << 48) - 3);
   auto a = segment.open_queue("a").value();
   auto d = segment.queue("d", {.capacity = 2, .on_full = shmq::OnFull::drop_oldest}).value();
   auto b = segment.queue("b", {.capacity = 8, .slot_bytes = 128, .metadata = true, .delivery_limit = 2, .dead_letter = "d"})
                .value();
   auto c = segment.queue("c", {.capacity = 2, .on_full = shmq::OnFull::reject}).value();
+  declare_near_the_wrap(name, "s", {.kind = shmq::QueueKind::spsc, .ring_bytes = 1024}, 1024 - 64);
+  auto s = segment.open_queue("s").value();
+  auto m = segment.queue("m", {.kind = shmq::QueueKind::spsc, .ring_bytes = 2048, .metadata = true}).value();
   auto typed = segment.queue<Payload16>("typed", {.capacity = 4}).value();
   auto gone = segment.queue("gone", {.capacity = 2}).value();
   auto to_a = a.producer();
@@ -111,6 +115,12 @@ void first(const std::string& name, Pipe& ready, Pipe& go) {
   (void)typed.producer().try_send(Payload16{1, 2});
   send(to_gone, 300, 'i');
   if (!segment.remove_queue("gone")) give_up("the sound segment: gone stays");
+  static auto to_s = s.producer();
+  static auto to_m = m.producer();
+  for (const std::size_t bytes : {20, 100, 0, 48, 200, 16}) send(to_s, bytes, 's');
+  for (const std::size_t bytes : {20, 300, 5}) send(to_m, bytes, 'm');
+  static shmq::Claim<void> in_s = to_s.try_claim(30);
+  send(to_s, 10, 't');
   static shmq::Message held = from_a.try_receive();  // never given back: the process is killed
   static shmq::Claim<void> claimed = to_b.try_claim(20);
   ready.say();
@@ -134,6 +144,16 @@ void second(const std::string& name, Pipe& ready) {
   static shmq::Message large = from_b.try_receive();     // in a block
   static shmq::Message largest = from_b.try_receive();   // in a block
   need(largest.forward(to_a));                           // now in "a", with an origin
+  static auto s = segment.open_queue("s").value();
+  static auto from_s = s.consumer();
+  static shmq::Message first_of_s = from_s.try_receive();
+  static shmq::Message second_of_s = from_s.try_receive();
+  static shmq::Message third_of_s = from_s.try_receive();
+  third_of_s.requeue();
+  second_of_s.release();  // before the first one
+  static auto m = segment.open_queue("m").value();
+  static auto from_m = m.consumer();
+  static shmq::Message first_of_m = from_m.try_receive();
   static shmq::ClaimBatch claims = to_a.try_claim_batch(1, 8);
   ready.say();
   for (;;) ::pause();

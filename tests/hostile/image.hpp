@@ -12,7 +12,7 @@
 namespace hostile {
 
 /// Names of the queues in it, for the operations.
-inline constexpr const char* kQueueNames[] = {"a", "b", "c", "d", "typed"};
+inline constexpr const char* kQueueNames[] = {"a", "b", "c", "d", "s", "m", "typed"};
 
 struct Payload16 {
   std::uint64_t first;

@@ -169,7 +169,17 @@ void Operations::consume() {
   Opened* const queue = any_queue();
   if (queue == nullptr) return;
   shmq::Consumer<void>& in = queue->consumer;
-  switch (dice_.below(5)) {
+  switch (dice_.below(6)) {
+    case 5: {
+      enter("Selector::receive");
+      shmq::Selector selector;
+      for (Opened& opened : queues_) selector.add(opened.consumer);
+      if (queues_.size() > 1) selector.remove(1);
+      auto selected = dice_.one_in(2) ? selector.receive(soon()) : selector.try_receive();
+      seen_ += selected.source + selector.size() + static_cast<unsigned>(selector.state(0));
+      keep(std::move(selected.message));
+      break;
+    }
     case 0:
       enter("Consumer::receive");
       keep(in.receive(soon()));
@@ -260,7 +270,24 @@ void Operations::manage() {
     if (segment) segment_ = std::move(*segment);
     return;
   }
-  switch (dice_.below(13)) {
+  switch (dice_.below(16)) {
+    case 12:
+      if (Opened* const queue = any_queue(); queue != nullptr) {
+        enter("Queue::open_producer");
+        if (auto producer = queue->queue.open_producer()) queue->producer = std::move(*producer);
+      }
+      break;
+    case 13:
+      if (Opened* const queue = any_queue(); queue != nullptr) {
+        enter("Queue::open_consumer");
+        if (auto consumer = queue->queue.open_consumer()) queue->consumer = std::move(*consumer);
+      }
+      break;
+    case 14:
+      enter("Segment::queue, a new one of the other kind");
+      add_queue(segment_->queue("pipe" + std::to_string(dice_.below(2)),
+                                {.kind = shmq::QueueKind::spsc, .ring_bytes = std::uint64_t{1024} << dice_.below(4), .metadata = dice_.one_in(2)}));
+      break;
     case 0:
       enter("Segment::reap");
       seen_ += segment_->reap().total();
@@ -333,7 +360,7 @@ void Operations::manage() {
       auto same = shmq::Segment::open_or_create(name_, {.size_bytes = 96u << 10,
                                                         .blocks = {{{512, 8}, {4096, 3}}},
                                                         .participants_max = 5,
-                                                        .objects_max = 7});
+                                                        .objects_max = 9});
       seen_ += static_cast<bool>(same);
       enter("detach");
     }

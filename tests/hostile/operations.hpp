@@ -11,6 +11,7 @@
 
 #include "dice.hpp"
 #include "image.hpp"
+#include "shmq/selector.hpp"
 #include "shmq/shmq.hpp"
 
 namespace hostile {

@@ -99,18 +99,19 @@ TEST(EachStep, OfAReclaimFindsAUserWhereThereWasNone) {
 TEST(EachStep, OfAReleaseFindsItsBlockInOtherHands) {
   Victim victim;
   layout::Word* word = nullptr;
-  // The first message of "d" lies in a block.
-  const std::uint64_t position = layout::ring_position(victim.queue("d").head.load());
-  layout::SlotHeader& slot = victim.slot("d", position);
+  // The next new message of "a" lies in a block; one that its dead holder left comes before it.
+  const std::uint64_t position = layout::ring_position(victim.queue("a").head.load());
+  layout::SlotHeader& slot = victim.slot("a", position);
   const std::uint64_t reference = *reinterpret_cast<std::uint64_t*>(&slot + 1);
   ASSERT_TRUE(layout::descriptor_length(slot.descriptor) & layout::kLengthInBlock);
   word = &victim.view.block_word(layout::reference_index(reference));
   expect_an_end(
       victim,
       [](Open& open) {
-        open.consumer = open.queue("d").consumer();
+        open.consumer = open.queue("a").consumer();
+        open.consumer->try_receive().release();
         open.message = open.consumer->try_receive();
-        if (open.message.size() != 300) std::_Exit(9);
+        if (open.message.size() != 400) std::_Exit(9);
       },
       [](Open& open) { open.message.release(); },
       [&](std::uint64_t step) {
