@@ -45,8 +45,6 @@ MUTATIONS = [
      "kill_reaper_test", "*dead_messages*:*dead_batch_of*"),
     ("browse does not look at the slot again", BROWSE, "if (!is_kept(queue_->ring, position, now)) return false;",
      "if (!is_kept(queue_->ring, position, now)) return true;", "browse_test", "*NeverShowsATorn*"),
-    ("browse does not look at the epoch of a block", BROWSE, "if (block.empty()) return false;", "",
-     "kill_forward_test", "*shows_nobody*"),
     ("a refused dead letter not announced", DEAD, "consumer.ring.announce_redelivery();", "",
      "kill_dead_letter_test", "DeliveryLimit.with_a_full*"),
     ("a full dead-letter queue asked all the time", DEAD, "bool try_it = time_to_try(queue);", "bool try_it = true;",
