@@ -33,26 +33,37 @@ Wait receiving(shmq::Segment& segment) {
   return [consumer] { return sent_at(consumer->receive()); };
 }
 
-/// The queue of the messages, and others of which nothing comes, in a segment of their own.
+/// Queues of which nothing comes, in a segment of their own. Lives where nothing is killed, so that it is
+/// removed.
+class Quiet {
+ public:
+  Quiet(const shmq::Segment& beside, std::size_t queues)
+      : segment_(shmq::Segment::create(beside.name() + "-quiet", {.size_bytes = 4 << 20, .blocks = {{}}}).value()) {
+    for (std::size_t i = 0; i < queues; ++i) (void)segment_.queue(std::to_string(i), {.capacity = 2}).value();
+  }
+  Quiet(const Quiet&) = delete;
+  Quiet& operator=(const Quiet&) = delete;
+  ~Quiet() { (void)shmq::Segment::remove(segment_.name()); }
+
+ private:
+  shmq::Segment segment_;
+};
+
+/// A selector over the queue of the messages and all the quiet ones.
 struct Many {
-  Many(shmq::Segment& segment, std::size_t queues) : quiet_name(segment.name() + "-quiet") {
-    auto quiet = shmq::Segment::create(quiet_name, {.size_bytes = 1 << 20}).value();
-    for (std::size_t i = 1; i < queues; ++i)
-      consumers.push_back(quiet.queue("q" + std::to_string(i), {.capacity = 2}).value().consumer());
+  explicit Many(shmq::Segment& segment) : quiet(open_segment(segment.name() + "-quiet")) {
+    for (const std::string& name : quiet.queues())
+      consumers.push_back(quiet.open_queue(name).value().consumer());
     consumers.push_back(segment.open_queue(kQueueName).value().consumer());
     for (auto& consumer : consumers) selector.add(consumer);
   }
-  Many(const Many&) = delete;
-  Many& operator=(const Many&) = delete;
-  ~Many() { (void)shmq::Segment::remove(quiet_name); }
-
-  std::string quiet_name;
+  shmq::Segment quiet;
   std::vector<shmq::Consumer<>> consumers;
   shmq::Selector selector;
 };
 
-Wait selecting(shmq::Segment& segment, std::size_t queues) {
-  auto many = std::make_shared<Many>(segment, queues);
+Wait selecting(shmq::Segment& segment) {
+  auto many = std::make_shared<Many>(segment);
   return [many] { return sent_at(std::move(many->selector.receive().message)); };
 }
 
@@ -80,12 +91,13 @@ Wait polling(shmq::Segment& segment) {
 }
 
 /// From before publish() until the sleeper has its message; the sleeper is asleep each time.
-void wake(benchmark::State& state, const std::function<Wait(shmq::Segment&)>& make) {
+void wake(benchmark::State& state, std::size_t queues, Wait (*make)(shmq::Segment&)) {
   constexpr std::int64_t kAsleepNs = 300'000;
   const auto& cpus = settings().cpus;
   if (cpus.size() < 2) return state.SkipWithError("needs two CPUs, for the two sides (see --cpus)");
   try {
     OneQueue one(QueueKind::mpmc, sizeof(std::int64_t), 64);
+    const Quiet quiet(one.segment(), queues - 1);
     Shared<Histogram> times;
     const auto wakes = static_cast<std::uint64_t>(settings().burst_ms * 1e6 / (2 * kAsleepNs)) + 2;
     Crew crew(Place::processes);
@@ -135,7 +147,8 @@ void arm(benchmark::State& state) {
 void select(benchmark::State& state, std::size_t queues) {
   OneQueue one(QueueKind::mpmc, 8, 64);
   auto producer = one.queue().producer();
-  Many many(one.segment(), queues);
+  const Quiet quiet(one.segment(), queues - 1);
+  Many many(one.segment());
   for (auto _ : state) {
     producer.try_claim(8).publish();
     many.selector.try_receive().message.release();
@@ -145,17 +158,16 @@ void select(benchmark::State& state, std::size_t queues) {
 }  // namespace
 
 void add_several_rows() {
-  const auto add_wake = [](const std::string& name, const std::function<Wait(shmq::Segment&)>& make) {
+  const auto add_wake = [](const std::string& name, std::size_t queues, Wait (*make)(shmq::Segment&)) {
     benchmark::RegisterBenchmark(("several/wake/" + name).c_str(),
-                                 [make](benchmark::State& state) { wake(state, make); })
+                                 [queues, make](benchmark::State& state) { wake(state, queues, make); })
         ->UseManualTime()
         ->Iterations(1);
   };
-  add_wake("receive", receiving);
+  add_wake("receive", 1, receiving);
   for (const std::size_t queues : {1u, 2u, 8u, 64u})
-    add_wake("selector/" + std::to_string(queues),
-             [queues](shmq::Segment& segment) { return selecting(segment, queues); });
-  add_wake("descriptor", polling);
+    add_wake("selector/" + std::to_string(queues), queues, selecting);
+  add_wake("descriptor", 1, polling);
   benchmark::RegisterBenchmark("several/arm", arm);
   for (const std::size_t queues : {1u, 2u, 8u, 64u})
     benchmark::RegisterBenchmark(("several/message/selector/" + std::to_string(queues)).c_str(),

@@ -209,8 +209,8 @@ class Consumer<void> {
 
   // For loops over poll(), epoll or io_uring, which wait for other things as well: call arm() before each wait, and
   // receive with try_receive() when the descriptor is readable. The order does not matter, and neither does how much
-  // is received in one turn; a descriptor that is not armed again stays readable, and the loop turns idly. Measure of
-  // what it costs: docs/api.md. Not for reading: only arm() and disarm() make it not readable again.
+  // is received in one turn; a descriptor that is not armed again stays readable, and the loop turns idly. What it
+  // costs: docs/api.md. Not for reading: only arm() and disarm() make it not readable again.
 
   /// A descriptor (an eventfd, close-on-exec and nonblocking) of this consumer's own, made at the first call, closed
   /// with the consumer. A helper thread of this process, shared by all its consumers, makes it readable: it is there

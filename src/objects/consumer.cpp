@@ -41,16 +41,18 @@ Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken
 Lookout lookout_of(ConsumerEndpoint& consumer) {
   if (consumer.is_spsc) {
     consumer.records.publish_head();  // as a look that finds nothing does
-    return {0, consumer.records};
+    return {0, false, consumer.records};
   }
   const std::uint64_t sequence = consumer.ring.redelivery_sequence();
-  if (consumer.seen != sequence && !consumer.ring.awaits_redelivery()) consumer.seen = sequence;  // as in look()
-  return {consumer.seen, {}};
+  if (consumer.seen != sequence && !consumer.ring.awaits_redelivery())
+    consumer.seen = sequence;  // as in look()
+  return {consumer.seen, consumer.dead_letters_wait, {}};
 }
 
 bool ready(const QueueHandle& queue, const Lookout& lookout) {
   if (queue.is_spsc) return lookout.records.ready();
-  return queue.ring.redelivery_sequence() != lookout.seen || queue.ring.takeable() || queue.ring.drained();
+  return queue.ring.redelivery_sequence() != lookout.seen || queue.ring.takeable() || queue.ring.drained() ||
+         (lookout.dead_letters_wait && time_to_try(queue));
 }
 
 EventWord& receive_event(const QueueHandle& queue) {

@@ -30,6 +30,8 @@ ProducerEndpoint* dead_letters_of(ConsumerEndpoint& consumer) {
   return consumer.dead_letters.get();
 }
 
+}  // namespace
+
 /// The time is shared memory, and another time namespace has another clock: what is further ahead than anybody would
 /// wait counts as past.
 bool time_to_try(const QueueHandle& queue) {
@@ -38,8 +40,6 @@ bool time_to_try(const QueueHandle& queue) {
   const std::int64_t now_ns = base::monotonic_ns();
   return now_ns >= again_ns || again_ns > now_ns + kAgainNs;
 }
-
-}  // namespace
 
 Outcome move_to_dead_letters(ConsumerEndpoint& consumer, std::uint64_t position) {
   layout::QueueHeader& header = *consumer.queue->header;

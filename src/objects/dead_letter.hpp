@@ -25,6 +25,9 @@ Outcome move_to_dead_letters(ConsumerEndpoint& consumer, std::uint64_t position)
 /// MpmcRing::try_take_redelivered(), less what has reached the delivery limit: that is moved on the way.
 Grant take_redelivered(ConsumerEndpoint& consumer);
 
+/// Whether it is time to try again where a message waits for room in the dead-letter queue.
+bool time_to_try(const QueueHandle& queue);
+
 /// Has the next look scan the ring again where a message waits for room in the dead-letter queue, and it is time.
 void try_dead_letters_again(ConsumerEndpoint& consumer);
 

@@ -17,13 +17,15 @@ Outcome look(ConsumerEndpoint& consumer, std::uint32_t max, bool thorough, Taken
 /// What a consumer knew when it looked last, as far as ready() needs it; a copy that another thread may use.
 struct Lookout {
   std::uint64_t seen = 0;               // mpmc: redelivery sequence
+  bool dead_letters_wait = false;       // mpmc: a message waits for room elsewhere
   SpscConsumer<ShmSpscMemory> records;  // spsc
 };
 /// In the consumer's thread, like a look that takes nothing.
 Lookout lookout_of(ConsumerEndpoint& consumer);
 
-/// Whether a look would find anything: a message, a tomb to step over, the end of the stream, damage. Reads
-/// only; may be wrong about what the consumer itself, or another one, has taken since.
+/// Whether a look would find anything to do: a message, a tomb to step over, the end of the stream, damage, a
+/// dead letter that it is time to try again. Reads only; may be wrong about what the consumer itself, or
+/// another one, has taken since.
 bool ready(const QueueHandle& queue, const Lookout& lookout);
 
 /// The word that says that there may be something to receive, or that the stream has come to its end. To be

@@ -34,6 +34,28 @@ for letter in a b; do
   same "$work/in" "$work/got"
 done
 
+begin "one receiver of two queues in two segments: all lines of both, each queue's in order, and it ends with the last"
+"$shmq" create "$seg-b" --size 8M && "$shmq" queue "$seg-b/q" --slot 64 || fail "no second segment"
+new_queue --slot 64
+"$shmq" recv "$seg/q" "$seg-b/q" --until-closed >"$work/out" &
+receiver=$!
+sed 's/^/a /' "$work/in" | "$shmq" send "$seg/q" &
+sender=$!
+sed 's/^/b /' "$work/in" | "$shmq" send "$seg-b/q" || fail "send ended with $?"
+ends 0 $sender
+"$shmq" close "$seg/q"
+echo "b last" | "$shmq" send "$seg-b/q" || fail "send ended with $?"
+"$shmq" close "$seg-b/q"
+ends 0 $receiver
+sed -n 's/^a //p' "$work/out" >"$work/got"
+same "$work/in" "$work/got"
+(cat "$work/in"; echo last) >"$work/expected"
+sed -n 's/^b //p' "$work/out" >"$work/got"
+same "$work/expected" "$work/got"
+[ "$(seq 1 9 | "$shmq" recv "$seg/q" "$seg-b/q" | wc -l)" = 0 ] || fail "there is more"
+expect 4 "$shmq" recv "$seg/q" "$seg-b/q" --count 1
+"$shmq" rm "$seg-b"
+
 # Its reader takes a part and then no more, so it is killed while it holds messages that it has received.
 begin "a receiver that is killed with SIGKILL loses nothing: a second one gets what it held"
 new_queue --slot 64 --capacity 4096

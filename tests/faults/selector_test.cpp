@@ -77,16 +77,23 @@ std::string publish_and_die(const std::string& name) {
 
 TEST(Selector, IsNotLeftAsleepByAPublisherThatDiesBeforeItsWake) {
   Pair pair;
-  Child victim([&]() -> std::string {
-    ::usleep(30'000);  // the selector sleeps by then
-    return publish_and_die(pair.second_name);
+  Shared<std::atomic<bool>> ready;
+  Child receiver([&]() -> std::string {
+    auto first = opened(pair.first_name), second = opened(pair.second_name);
+    auto one = first.open_queue("q").value().consumer(), two = second.open_queue("q").value().consumer();
+    Selector selector;
+    selector.add(one);
+    selector.add(two);
+    *ready = true;
+    Selected got = selector.receive();  // without a limit: nothing else ends its sleep
+    if (got.source != 1 || text_of(got.message) != "mute") return "got " + text_of(got.message);
+    got.message.release();
+    return {};
   });
-  Selected got = pair.selector.receive(kPatience);
-  ASSERT_TRUE(got) << got.outcome();
-  EXPECT_EQ(got.source, 1u);
-  EXPECT_EQ(text_of(got.message), "mute");
-  got.message.release();
-  EXPECT_EQ(victim.result(), "killed by signal 9");
+  ASSERT_TRUE(eventually([&] { return ready->load(); }));
+  ::usleep(30'000);  // it sleeps by then
+  EXPECT_EQ(in_child([&] { return publish_and_die(pair.second_name); }), "killed by signal 9");
+  EXPECT_EQ(receiver.result(), "");
 }
 
 TEST(Selector, HearsThatASegmentWasRemovedByARemoverThatDied) {

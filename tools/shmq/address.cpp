@@ -34,9 +34,11 @@ Segment open_segment(const std::string& segment, const char* command) {
   return need(Segment::open(segment, {.name = std::string("shmq ") + command}));
 }
 
+Queue<void> open_queue(Segment& segment, const std::string& queue) { return need(segment.open_queue(queue)); }
+
 OpenQueue open_queue(const Address& address, const char* command) {
   Segment segment = open_segment(address.segment, command);
-  Queue<void> queue = need(segment.open_queue(address.queue));
+  Queue<void> queue = open_queue(segment, address.queue);
   return {std::move(segment), std::move(queue)};
 }
 

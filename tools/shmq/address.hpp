@@ -28,6 +28,7 @@ struct OpenQueue {
 
 /// `command` is how the attachment is called: "shmq send".
 Segment open_segment(const std::string& segment, const char* command);
+Queue<void> open_queue(Segment& segment, const std::string& queue);
 OpenQueue open_queue(const Address& address, const char* command);
 
 }  // namespace shmq::cli

@@ -150,11 +150,12 @@ Examples
 )help";
 
 constexpr char kRecv[] =
-    R"help(Usage: shmq recv SEG/Q [-0 | --whole] [--count N] [--until-closed] [--idle SECONDS] [--requeue | --reject]
+    R"help(Usage: shmq recv SEG/Q... [-0 | --whole] [--count N] [--until-closed] [--idle SECONDS] [--requeue | --reject]
 
-Takes messages and writes each to standard output, followed by a newline. Waits for more until the queue is closed and
-empty, or a signal comes. Messages are written as they come: nothing that was received waits for more. Any number of
-receivers may share a queue; each message goes to one of them.
+Takes messages and writes each to standard output, followed by a newline. Waits for more until every queue that is named
+is closed and empty, or a signal comes. Several queues take turns: a busy one does not keep the others waiting.
+Messages are written as they come: nothing that was received waits for more. Any number of receivers may share a queue;
+each message goes to one of them.
 
   -0                 NUL after each message instead of newline: the counterpart of send -0
   --whole            nothing after each message: the bytes alone

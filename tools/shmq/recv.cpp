@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <map>
 #include <vector>
 
 #include "address.hpp"
@@ -14,6 +15,7 @@
 #include "options.hpp"
 #include "records.hpp"
 #include "shmq/base/clock.hpp"
+#include "shmq/selector.hpp"
 #include "signals.hpp"
 #include "write_list.hpp"
 
@@ -43,32 +45,36 @@ struct RecvOptions {
 
 class Receiver {
  public:
-  Receiver(const Queue<void>& queue, const Interruption& interruption, const RecvOptions& options)
-      : consumer_(need(queue.open_consumer())),
-        interruption_(interruption),
-        options_(options),
-        // A queue whose slots are all held here is full for its producers: most of it stays theirs.
-        held_max_(std::clamp<std::uint64_t>(queue.capacity() / 4, 1, 1024)) {}
+  Receiver(const std::vector<Queue<void>>& queues, const Interruption& interruption, const RecvOptions& options)
+      : interruption_(interruption), options_(options) {
+    for (const Queue<void>& queue : queues) {
+      consumers_.push_back(need(queue.open_consumer()));
+      // A queue whose slots are all held here is full for its producers: most of it stays theirs.
+      held_max_ = std::min(held_max_, std::max<std::uint64_t>(queue.capacity() / 4, 1));
+    }
+    if (consumers_.size() > 1)
+      for (Consumer<void>& consumer : consumers_) selector_.add(consumer);
+  }
 
   int run();
 
  private:
-  MessageBatch wait();
+  Outcome wait();
+  Outcome receive(const Limit* limit);
   std::uint64_t wanted() const;
-  void hold(MessageBatch batch);
+  void hold(Message message);
   void gather();
   bool write_out();
   void settle(std::size_t written);
-  void finish(MessageBatch& batch);
   void finish(Message& message);
   int ended(Outcome outcome) const;
 
-  Consumer<void> consumer_;
+  std::vector<Consumer<void>> consumers_;
+  Selector selector_;  // over all of them, where they are more than one
   const Interruption& interruption_;
   const RecvOptions options_;
-  const std::uint64_t held_max_;
-  std::vector<MessageBatch> held_;
-  std::uint64_t held_count_ = 0;
+  std::uint64_t held_max_ = 1024;
+  std::vector<Message> held_;
   std::uint64_t done_ = 0;
   bool reader_gone_ = false;
   WriteList list_;
@@ -77,36 +83,49 @@ class Receiver {
 
 /// How many to ask for: not more than --count, than fit one write, than may be held.
 std::uint64_t Receiver::wanted() const {
-  std::uint64_t most = std::min<std::uint64_t>(Consumer<void>::kBatchMax, held_max_ - held_count_);
-  if (options_.count) most = std::min(most, *options_.count - done_ - held_count_);
+  std::uint64_t most = std::min<std::uint64_t>(Consumer<void>::kBatchMax, held_max_ - held_.size());
+  if (options_.count) most = std::min(most, *options_.count - done_ - held_.size());
   return std::min(most, std::max<std::uint64_t>(1, kGather / typical_bytes_));
 }
 
-void Receiver::hold(MessageBatch batch) {
-  const std::size_t before = list_.size();
-  batch.for_each([&](const Message& message) {
-    list_.add(message.data());
-    if (options_.framing != Framing::whole)
-      list_.add(options_.framing == Framing::nul ? std::byte{0} : std::byte{'\n'});
-  });
-  const std::size_t count = batch.size();
-  typical_bytes_ = std::max<std::uint64_t>(1, (list_.size() - before) / count);
-  held_count_ += count;
-  held_.push_back(std::move(batch));
+void Receiver::hold(Message message) {
+  list_.add(message.data());
+  if (options_.framing != Framing::whole)
+    list_.add(options_.framing == Framing::nul ? std::byte{0} : std::byte{'\n'});
+  held_.push_back(std::move(message));
+}
+
+/// Takes some messages and holds them: of one queue as many as are wanted at once, of several one, so that each has its
+/// turn. `limit` null: without waiting.
+Outcome Receiver::receive(const Limit* limit) {
+  if (consumers_.size() > 1) {
+    Selected got = limit != nullptr ? selector_.receive(*limit) : selector_.try_receive();
+    const Outcome outcome = got.outcome();
+    if (got) hold(std::move(got.message));
+    return outcome;
+  }
+  Consumer<void>& consumer = consumers_.front();
+  MessageBatch batch =
+      limit != nullptr ? consumer.receive_batch(wanted(), *limit) : consumer.try_receive_batch(wanted());
+  const Outcome outcome = batch.outcome();
+  const std::size_t before = list_.size(), count = batch.size();
+  while (batch) hold(batch.pop_front());
+  if (count != 0) typical_bytes_ = std::max<std::uint64_t>(1, (list_.size() - before) / count);
+  return outcome;
 }
 
 /// The next messages. Only a write tells that the reader of a pipe has gone, and while nothing comes nothing
 /// is written: so a long wait looks now and then, and sets `reader_gone_`.
-MessageBatch Receiver::wait() {
+Outcome Receiver::wait() {
   const std::int64_t until_ns = options_.idle_ns ? base::monotonic_ns() + *options_.idle_ns : INT64_MAX;
   for (;;) {
     const std::int64_t left_ns = std::max<std::int64_t>(0, until_ns - base::monotonic_ns());
-    MessageBatch batch = consumer_.receive_batch(
-        wanted(), {interruption_.token(), std::chrono::nanoseconds(std::min(left_ns, kLookNs))});
-    if (batch || batch.outcome() != Outcome::timeout || left_ns <= kLookNs) return batch;
+    const Limit limit{interruption_.token(), std::chrono::nanoseconds(std::min(left_ns, kLookNs))};
+    const Outcome outcome = receive(&limit);
+    if (outcome != Outcome::timeout || left_ns <= kLookNs) return outcome;
     if (reader_is_gone(STDOUT_FILENO)) {
       reader_gone_ = true;
-      return batch;
+      return outcome;
     }
   }
 }
@@ -114,9 +133,7 @@ MessageBatch Receiver::wait() {
 /// Adds what is there already. Nothing that was received waits for what is yet to come.
 void Receiver::gather() {
   while (list_.size() < kGather && list_.roomy(Consumer<void>::kBatchMax) && wanted() != 0) {
-    MessageBatch batch = consumer_.try_receive_batch(wanted());
-    if (!batch) return;  // what is wrong, if anything, the next waiting call says again
-    hold(std::move(batch));
+    if (receive(nullptr) != Outcome::ok) return;  // what is wrong, if anything, the next waiting call says again
   }
 }
 
@@ -143,34 +160,18 @@ void Receiver::finish(Message& message) {
   ++done_;
 }
 
-void Receiver::finish(MessageBatch& batch) {
-  if (options_.afterwards == Afterwards::release) {
-    done_ += batch.size();
-    batch.release();
-    return;
-  }
-  while (batch) {
-    Message message = batch.pop_front();
-    finish(message);
-  }
-}
-
 /// Is done with the messages that lie wholly within the first `written` bytes of the list and gives the others
 /// back.
 void Receiver::settle(std::size_t written) {
   const std::size_t terminator = options_.framing == Framing::whole ? 0 : 1;
-  for (MessageBatch& batch : held_) {
-    while (batch) {
-      Message message = batch.pop_front();
-      if (message.size() + terminator > written) {
-        written = 0;  // from here on nothing was written as a whole
-        message.requeue();
-        batch.requeue();
-        break;
-      }
-      written -= message.size() + terminator;
-      finish(message);
+  for (Message& message : held_) {
+    if (message.size() + terminator > written) {
+      written = 0;  // from here on nothing was written as a whole
+      message.requeue();
+      continue;
     }
+    written -= message.size() + terminator;
+    finish(message);
   }
 }
 
@@ -179,12 +180,11 @@ bool Receiver::write_out() {
   const WriteList::Written written = list_.write_all(STDOUT_FILENO, interruption_);
   const bool whole = written.bytes == list_.size() && written.error == 0;
   if (whole) {
-    for (MessageBatch& batch : held_) finish(batch);
+    for (Message& message : held_) finish(message);
   } else {
     settle(written.bytes);
   }
   held_.clear();
-  held_count_ = 0;
   list_.clear();
   if (written.error != 0 && written.error != EPIPE)
     throw Failure{kFailed, "cannot write to standard output: " + base::errno_text(written.error) + "; " +
@@ -208,7 +208,7 @@ int Receiver::ended(Outcome outcome) const {
                                (options_.count ? "--count was reached" : "the queue was closed") + ": " +
                                received};
     case Outcome::removed:
-      throw Failure{kClosed, "the queue was removed: " + received};
+      throw Failure{kClosed, std::string(consumers_.size() > 1 ? "a" : "the") + " queue was removed: " + received};
     default:
       throw Failure{kFailed, std::string("the segment is damaged (") + to_string(outcome) + "): " + received};
   }
@@ -217,10 +217,9 @@ int Receiver::ended(Outcome outcome) const {
 int Receiver::run() {
   while (!options_.count || done_ < *options_.count) {
     if (interruption_.requested()) return kOk;
-    MessageBatch batch = wait();
+    const Outcome outcome = wait();
     if (reader_gone_) return kOk;
-    if (!batch) return ended(batch.outcome());
-    hold(std::move(batch));
+    if (outcome != Outcome::ok) return ended(outcome);
     gather();
     if (!write_out()) return kOk;
   }
@@ -232,7 +231,9 @@ int Receiver::run() {
 int recv_command(const Words& words) {
   const Arguments arguments(
       words, {{"-0"}, {"--whole"}, {"--count", "N"}, {"--until-closed"}, {"--idle", "SECONDS"}, {"--requeue"}, {"--reject"}});
-  const Address address = parse_queue(arguments.only_word("SEG/Q"));
+  if (arguments.words().empty()) throw UsageError{"needs SEG/Q"};
+  std::vector<Address> addresses;
+  for (const std::string& word : arguments.words()) addresses.push_back(parse_queue(word));
   if (arguments.has("-0") && arguments.has("--whole")) throw UsageError{"-0 and --whole exclude one another"};
   RecvOptions options;
   options.framing = arguments.has("--whole") ? Framing::whole
@@ -249,8 +250,15 @@ int recv_command(const Words& words) {
                        : arguments.has("--reject") ? Afterwards::reject
                                                    : Afterwards::release;
   const Interruption interruption;
-  const OpenQueue open = open_queue(address, "recv");
-  return Receiver(open.queue, interruption, options).run();
+  std::map<std::string, Segment> segments;  // each attached once
+  std::vector<Queue<void>> queues;
+  for (const Address& address : addresses) {
+    auto known = segments.find(address.segment);
+    if (known == segments.end())
+      known = segments.emplace(address.segment, open_segment(address.segment, "recv")).first;
+    queues.push_back(open_queue(known->second, address.queue));
+  }
+  return Receiver(queues, interruption, options).run();
 }
 
 }  // namespace shmq::cli

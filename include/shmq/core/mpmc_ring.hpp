@@ -186,7 +186,7 @@ class MpmcRing {
 
   /// Whether try_take() would give something else than `empty`. Takes nothing.
   bool takeable() const {
-    for (;;) {
+    for (std::uint32_t race = 0; race < kRacesMax; ++race) {
       const std::uint64_t head = memory_.head().load(std::memory_order_acquire);
       if (head & layout::kRingRemoved) return true;
       const std::uint64_t position = layout::ring_position(head);
@@ -195,6 +195,7 @@ class MpmcRing {
       if (slot == free_word(position) || lap_diff(layout::slot_lap(slot), lap_of(position)) < 0) return false;
       if (memory_.head().load(std::memory_order_acquire) == head) return true;  // damage: try_take() says so
     }
+    return true;
   }
 
   /// Done with a received position. Pairs with the acquire of the slot in try_claim().
