@@ -20,7 +20,7 @@ namespace bench {
 namespace {
 
 [[noreturn]] void wrong(const std::string& what) {
-  std::cerr << what << "\nusage: … [--cpus=A,B,…] [--burst-ms=N] [options of Google Benchmark]\n";
+  std::cerr << what << "\nusage: … [--cpus=A,B,…] [--burst-ms=N] [--scaling] [options of Google Benchmark]\n";
   std::exit(2);
 }
 
@@ -64,6 +64,8 @@ void take_settings(int& argc, char** argv) {
     const std::string_view argument = argv[i];
     if (argument.starts_with("--cpus=")) {
       settings().cpus = parse_cpus(std::string(argument.substr(7)));
+    } else if (argument == "--scaling") {
+      settings().scaling = true;
     } else if (argument.starts_with("--burst-ms=")) {
       char* end = nullptr;
       settings().burst_ms = std::strtod(argv[i] + 11, &end);
@@ -79,6 +81,12 @@ void take_settings(int& argc, char** argv) {
   action.sa_handler = interrupt;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+}
+
+std::vector<unsigned> scaling_steps() {
+  std::vector<unsigned> steps;
+  for (unsigned n = 1; n <= 16 && n <= settings().cpus.size(); n *= 2) steps.push_back(n);
+  return steps;
 }
 
 int interrupted_by() { return interrupted; }

@@ -23,9 +23,12 @@ enum class Place : std::uint8_t { processes, threads };
 struct Settings {
   std::vector<int> cpus;   // workers are pinned to these in turn
   double burst_ms = 100;   // how long one row is measured
+  bool scaling = false;    // instead of all else: from 1x1 to 16x16 workers, no more producers than CPUs
 };
 Settings& settings();
-/// Takes --cpus=A,B and --burst-ms=N out of the arguments; ends the program with a message where they are wrong.
+/// 1, 2, 4, 8, 16, as far as there are CPUs.
+std::vector<unsigned> scaling_steps();
+/// Takes --cpus=A,B, --burst-ms=N and --scaling out of the arguments; ends the program with a message where they are wrong.
 void take_settings(int& argc, char** argv);
 
 /// The signal that asked the program to end, or 0. A crew at work is ended then, and the benchmark removes what it made.

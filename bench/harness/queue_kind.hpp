@@ -8,10 +8,10 @@
 
 namespace bench {
 
-enum class QueueKind : std::uint8_t { mpmc };
-inline const char* to_string(QueueKind) { return "mpmc"; }
+using shmq::QueueKind;
+inline const char* to_string(QueueKind kind) { return kind == QueueKind::spsc ? "spsc" : "mpmc"; }
 /// Those whose rows every part has.
-inline constexpr QueueKind kQueueKinds[] = {QueueKind::mpmc};
+inline constexpr QueueKind kQueueKinds[] = {QueueKind::mpmc, QueueKind::spsc};
 
 inline constexpr const char* kQueueName = "q";
 

@@ -35,6 +35,7 @@ void add_step_rows();
 void add_message_rows();
 void add_block_rows();
 void add_wake_rows();
+void add_scaling_rows();  // with --scaling, instead of all others
 void add_several_rows();
 void add_reap_rows();
 void add_segment_rows();

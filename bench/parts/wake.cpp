@@ -1,6 +1,8 @@
 // Sleeping and waking: what a publisher pays where nobody sleeps and where somebody does, when the sleeper runs, and
 // what going to sleep costs beyond the sleep.
+#include <array>
 #include <atomic>
+#include <cstring>
 
 #include "harness/crew.hpp"
 #include "harness/histogram.hpp"
@@ -13,9 +15,11 @@ namespace bench {
 
 namespace {
 
+constexpr unsigned kSleepersMax = 16;
+
 struct WakePage {
-  Histogram waker;    // how long publish() took
-  Histogram sleeper;  // from before publish() until the sleeper has its message
+  Histogram waker;                              // how long publish() took
+  std::array<Histogram, kSleepersMax> sleeper;  // from before publish() until this sleeper had the message
 };
 
 void notify_nobody(benchmark::State& state) {
@@ -33,8 +37,9 @@ void announce_sleep(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(shmq::core::prepare_sleep(event));
 }
 
-/// `of_sleeper`: the row is the sleeper's time, else the waker's. Clock: CLOCK_MONOTONIC, the same on all cores.
-void wake(benchmark::State& state, QueueKind kind, bool of_sleeper) {
+/// `of_sleeper`: the row is the sleepers' time, else the waker's. All `sleepers` wait at one queue; each message goes to
+/// one of them. Clock: CLOCK_MONOTONIC, the same on all cores.
+void wake(benchmark::State& state, QueueKind kind, unsigned sleepers, bool of_sleeper) {
   constexpr std::int64_t kAsleepNs = 100'000;  // five times what a receiver spins
   const auto& cpus = settings().cpus;
   if (cpus.size() < 2) return state.SkipWithError("needs two CPUs, for the two sides (see --cpus)");
@@ -45,7 +50,8 @@ void wake(benchmark::State& state, QueueKind kind, bool of_sleeper) {
     Crew crew(Place::processes);
     crew.add(cpus[0], [&] {
       shmq::Segment segment = open_segment(one.segment().name());
-      auto producer = segment.open_queue(kQueueName).value().producer();
+      auto queue = segment.open_queue(kQueueName).value();
+      auto producer = queue.producer();
       crew.meet();
       for (std::uint64_t i = 0; i < wakes; ++i) {
         const std::int64_t until = shmq::base::monotonic_ns() + kAsleepNs;
@@ -56,22 +62,25 @@ void wake(benchmark::State& state, QueueKind kind, bool of_sleeper) {
         claim.publish();
         page->waker.add(static_cast<std::uint64_t>(shmq::base::monotonic_ns() - before));
       }
+      queue.close();
     });
-    crew.add(cpus[1], [&] {
-      shmq::Segment segment = open_segment(one.segment().name());
-      auto consumer = segment.open_queue(kQueueName).value().consumer();
-      crew.meet();
-      for (std::uint64_t i = 0; i < wakes; ++i) {
-        auto message = consumer.receive();
-        const std::int64_t now = shmq::base::monotonic_ns();
-        std::int64_t before = 0;
-        std::memcpy(&before, message.data().data(), sizeof(before));
-        page->sleeper.add(static_cast<std::uint64_t>(now - before));
-        message.release();
-      }
-    });
+    for (unsigned k = 0; k < sleepers; ++k)
+      crew.add(cpus[1 + k % (cpus.size() - 1)], [&, k] {
+        shmq::Segment segment = open_segment(one.segment().name());
+        auto consumer = segment.open_queue(kQueueName).value().consumer();
+        crew.meet();
+        while (auto message = consumer.receive()) {
+          const std::int64_t now = shmq::base::monotonic_ns();
+          std::int64_t before = 0;
+          std::memcpy(&before, message.data().data(), sizeof(before));
+          page->sleeper[k].add(static_cast<std::uint64_t>(now - before));
+          message.release();
+        }
+      });
     crew.run();
-    const Histogram& times = of_sleeper ? page->sleeper : page->waker;
+    Histogram all;
+    for (const Histogram& times : page->sleeper) all.add(times);
+    const Histogram& times = of_sleeper ? all : page->waker;
     const auto count = static_cast<benchmark::IterationCount>(times.count());
     while (state.KeepRunningBatch(count))
       state.SetIterationTime(times.quantile(0.5) * 1e-9 * static_cast<double>(count));  // the median, as a row's time
@@ -82,19 +91,28 @@ void wake(benchmark::State& state, QueueKind kind, bool of_sleeper) {
   }
 }
 
+void add_wake(const std::string& before, const std::string& after, QueueKind kind, unsigned sleepers) {
+  for (const bool of_sleeper : {false, true})
+    benchmark::RegisterBenchmark(
+        (before + (of_sleeper ? "wake/until_the_sleeper_has_it/" : "wake/publish_to_a_sleeper/") + to_string(kind) + after)
+            .c_str(),
+        [=](benchmark::State& state) { wake(state, kind, sleepers, of_sleeper); })
+        ->UseManualTime()
+        ->Iterations(1);
+}
+
 }  // namespace
 
 void add_wake_rows() {
   benchmark::RegisterBenchmark("wake/notify_nobody", notify_nobody);
   benchmark::RegisterBenchmark("wake/announce_sleep", announce_sleep);
-  for (const QueueKind kind : kQueueKinds)
-    for (const bool of_sleeper : {false, true})
-      benchmark::RegisterBenchmark(
-          (std::string(of_sleeper ? "wake/until_the_sleeper_has_it/" : "wake/publish_to_a_sleeper/") + to_string(kind))
-              .c_str(),
-          [kind, of_sleeper](benchmark::State& state) { wake(state, kind, of_sleeper); })
-          ->UseManualTime()
-          ->Iterations(1);
+  for (const QueueKind kind : kQueueKinds) add_wake("", "", kind, 1);
+}
+
+void add_scaling_rows() {
+  add_wake("scaling/", "/1_sleeper", QueueKind::spsc, 1);
+  for (const unsigned n : scaling_steps())
+    add_wake("scaling/", "/" + std::to_string(n) + (n == 1 ? "_sleeper" : "_sleepers"), QueueKind::mpmc, n);
 }
 
 }  // namespace bench

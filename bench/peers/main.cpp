@@ -30,10 +30,18 @@ int main(int argc, char** argv) {
   bench::take_settings(argc, argv);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  add_sizes(Section::rtt, 1, 1);
-  add_all<64>(Section::wake, 1, 1);
-  add_sizes(Section::throughput, 1, 1);
-  add_sizes(Section::throughput, 2, 2);
+  if (bench::settings().scaling) {
+    for (const unsigned n : bench::scaling_steps()) {
+      bench::add_references<64>(Section::scaling, n, n);
+      bench::add_shmq<64>(Section::scaling, n, n);
+      bench::add_boost<64>(Section::scaling, n, n);
+    }
+  } else {
+    add_sizes(Section::rtt, 1, 1);
+    add_all<64>(Section::wake, 1, 1);
+    add_sizes(Section::throughput, 1, 1);
+    add_sizes(Section::throughput, 2, 2);
+  }
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return bench::interrupted_by() == 0 ? 0 : 128 + bench::interrupted_by();

@@ -30,7 +30,7 @@ class Nng {
   struct End {
     nng_socket socket{};
     explicit End(int (*open)(nng_socket*)) {
-      check(open(&socket), "nng open");
+      check(open(&socket), "nng open");  // starts nng's threads, on this worker's CPU
     }
     End(const End&) = delete;
     End& operator=(const End&) = delete;

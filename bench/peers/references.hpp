@@ -6,10 +6,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
+#include "harness/queue_kind.hpp"
 #include "harness/shared_page.hpp"
 #include "peers/channel.hpp"
 
@@ -21,7 +24,7 @@ template <std::size_t Bytes>
 class PlainRing {
   static constexpr std::uint64_t kSlots = kDepth<Bytes>;
   struct alignas(128) Ring {
-    std::array<std::array<std::byte, Bytes>, kSlots> slots;
+    std::array<std::array<std::byte, std::max(Bytes, kLine)>, kSlots> slots;  // of whole cache lines
     alignas(128) std::atomic<std::uint64_t> tail{0};
     alignas(128) std::atomic<std::uint64_t> head{0};
   };
@@ -81,9 +84,12 @@ class PlainRing {
 template <std::size_t Bytes>
 class VyukovRing {
   static constexpr std::uint64_t kSlots = kDepth<Bytes>;
-  struct alignas(Bytes + 8 > 32 ? 64 : 32) Slot {
+  /// As large as a slot of the mpmc queue beside it.
+  static constexpr std::size_t kSlotBytes =
+      Bytes > kInlineMax ? Bytes + kLine : std::bit_ceil(std::max(Bytes + 16, kLine));
+  struct alignas(kLine) Slot {
     std::atomic<std::uint64_t> sequence;
-    std::array<std::byte, Bytes> payload;
+    std::array<std::byte, kSlotBytes - 8> payload;
   };
   struct Ring {
     Ring() {

@@ -3,6 +3,7 @@
 //   rtt/BYTES/PEER               round trip while both sides are busy
 //   wake/BYTES/PEER              round trip with both sides asleep
 //   throughput/PxC/BYTES/PEER    one way
+//   scaling/NxN/BYTES/PEER       the same, with --scaling
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -16,9 +17,10 @@ namespace bench {
 
 inline constexpr std::int64_t kAsleepNs = 60'000;  // three times as long as shmq spins before it sleeps
 
-enum : unsigned { kRtt = 1, kWake = 2, kOneWay = 4, kManyWay = 8, kSmall = 16 };
+enum : unsigned { kRtt = 1, kWake = 2, kOneWay = 4, kManyWay = 8, kSmall = 16, kPairs = 32 };
 
-/// `label` says what the peer does; `what` is a sum of the constants above (kSmall: payloads that fit a slot).
+/// `label` says what the peer does; `what` is a sum of the constants above (kSmall: payloads that fit a slot; kPairs: only
+/// --scaling, a queue for each pair).
 struct PeerRow {
   const char* name;
   const char* label;
@@ -26,7 +28,7 @@ struct PeerRow {
 };
 
 /// Rows of one section are registered size by size, so that what is compared is measured within seconds.
-enum class Section : std::uint8_t { rtt, wake, throughput };
+enum class Section : std::uint8_t { rtt, wake, throughput, scaling };
 
 void add_row(const std::string& name, const char* label, std::function<void(benchmark::State&)> measure);
 
@@ -47,6 +49,11 @@ void add_peer(Section section, unsigned producers, unsigned consumers, const Pee
     case Section::throughput:
       if (row.what & (producers + consumers == 2 ? kOneWay : kManyWay))
         add_row("throughput/" + std::to_string(producers) + "x" + std::to_string(consumers) + "/" + size, row.label,
+                [=](benchmark::State& state) { measure_throughput<Peer, Bytes>(state, producers, consumers); });
+      break;
+    case Section::scaling:
+      if (row.what & (kManyWay | kPairs))
+        add_row("scaling/" + std::to_string(producers) + "x" + std::to_string(consumers) + "/" + size, row.label,
                 [=](benchmark::State& state) { measure_throughput<Peer, Bytes>(state, producers, consumers); });
       break;
   }

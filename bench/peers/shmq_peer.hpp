@@ -5,8 +5,10 @@
 
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "harness/queue_kind.hpp"
 #include "peers/channel.hpp"
@@ -30,7 +32,7 @@ class ShmqChannel {
    public:
     Sender(ShmqChannel& channel, unsigned)
         : segment_(open_segment(channel.segment_.name())),
-          producer_(segment_.open_queue(kQueueName).value().producer({.wait = channel.wait_})) {}
+          producer_(segment_.open_queue(kQueueName).value().open_producer({.wait = channel.wait_}).value()) {}
 
     template <class Write>
     void send(Write&& write) {
@@ -76,7 +78,7 @@ class ShmqChannel {
    public:
     Receiver(ShmqChannel& channel, unsigned)
         : segment_(open_segment(channel.segment_.name())),
-          consumer_(segment_.open_queue(kQueueName).value().consumer({.wait = channel.wait_})) {}
+          consumer_(segment_.open_queue(kQueueName).value().open_consumer({.wait = channel.wait_}).value()) {}
 
     template <class Read>
     std::uint64_t receive(Read&& read) {
@@ -111,11 +113,44 @@ class ShmqChannel {
   shmq::Segment segment_;
 };
 
+/// A queue of its own for each pair of a producer and a consumer: what a program does that wants the spsc kind to scale.
+template <std::size_t Bytes>
+class ShmqSpscPairs {
+  using Pair = ShmqChannel<QueueKind::spsc, shmq::Wait::spin_futex, 1, Bytes>;
+
+ public:
+  static constexpr Place place = Place::processes;
+  explicit ShmqSpscPairs(const ChannelSpec& spec) {
+    if (spec.producers != spec.consumers) throw std::runtime_error("pairs need as many producers as consumers");
+    for (unsigned i = 0; i < spec.producers; ++i) pairs_.push_back(std::make_unique<Pair>(spec));
+  }
+  class Sender : public Pair::Sender {
+   public:
+    Sender(ShmqSpscPairs& channel, unsigned index) : Pair::Sender(*channel.pairs_[index], 0) {}
+    void finish(unsigned consumers) {
+      if (consumers == 0) Pair::Sender::finish(1);  // each producer ends its own consumer
+    }
+  };
+  class Receiver : public Pair::Receiver {
+   public:
+    Receiver(ShmqSpscPairs& channel, unsigned index) : Pair::Receiver(*channel.pairs_[index], 0) {}
+  };
+
+ private:
+  std::vector<std::unique_ptr<Pair>> pairs_;
+};
+
 template <std::size_t Bytes>
 using ShmqMpmcSpin = ShmqChannel<QueueKind::mpmc, shmq::Wait::spin, 1, Bytes>;
 template <std::size_t Bytes>
 using ShmqMpmc = ShmqChannel<QueueKind::mpmc, shmq::Wait::spin_futex, 1, Bytes>;
 template <std::size_t Bytes>
 using ShmqMpmcBatch = ShmqChannel<QueueKind::mpmc, shmq::Wait::spin_futex, 16, Bytes>;
+template <std::size_t Bytes>
+using ShmqSpscSpin = ShmqChannel<QueueKind::spsc, shmq::Wait::spin, 1, Bytes>;
+template <std::size_t Bytes>
+using ShmqSpsc = ShmqChannel<QueueKind::spsc, shmq::Wait::spin_futex, 1, Bytes>;
+template <std::size_t Bytes>
+using ShmqSpscBatch = ShmqChannel<QueueKind::spsc, shmq::Wait::spin_futex, 16, Bytes>;
 
 }  // namespace bench
