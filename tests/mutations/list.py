@@ -98,7 +98,7 @@ MUTATIONS = [
     ("the row taken before its lock", ROWS, "!lock_.try_lock(index)) continue;", "false) continue;",
      "kill_attach_test", "Attach.is_undone*"),
     ("the spare row not taken over", ATTACHMENT, "&& !take_over_spare()", "", "kill_attach_test", "*full_of_the_dead*"),
-    ("two entries of one name", DIRECTORY, "if (!another_has(name, entry)) return entry;", "return entry;",
+    ("two entries of one name", DIRECTORY, "if (!other) return entry;", "return entry;",
      "kill_directory_test", "Declare.*"),
     ("temporaries not collected", FILES, "(void)collect_temporaries();", "",
      "kill_segment_test", "Create.*"),
