@@ -136,11 +136,23 @@ struct RingScene : Scene {
 };
 
 TEST(Damage, OfASpscTailThatIsNotAlignedIsSeenByEveryClaim) {
-  const RingScene scene(false);
-  scene.ring().tail.store(1024 - 8);
-  auto producer = scene.queue.producer();
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(producer.try_claim(20).outcome(), shmq::Outcome::corrupt) << i;
-  EXPECT_EQ(producer.try_claim_batch(4, 20).outcome(), shmq::Outcome::corrupt);
+  for (const std::uint64_t tail : {std::uint64_t{1024 - 8}, (std::uint64_t{1} << 63) + 8, ~std::uint64_t{0}}) {
+    const RingScene scene(false);
+    scene.ring().tail.store(tail);
+    auto producer = scene.queue.producer();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(producer.try_claim(20).outcome(), shmq::Outcome::corrupt) << i;
+    EXPECT_EQ(producer.try_claim_batch(4, 20).outcome(), shmq::Outcome::corrupt);
+  }
+}
+
+TEST(Damage, OfWhatASpscConsumerReleasedThatIsNotAlignedIsSeenByEveryReceive) {
+  for (const std::uint64_t released : {std::uint64_t{1024 - 4}, (std::uint64_t{1} << 63) + 1}) {
+    const RingScene scene(false);
+    scene.ring().released.store(released);
+    auto consumer = scene.queue.consumer();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(consumer.try_receive().outcome(), shmq::Outcome::corrupt) << i;
+    EXPECT_EQ(consumer.try_receive_batch(4).outcome(), shmq::Outcome::corrupt);
+  }
 }
 
 /// The smallest record there can be, at the very end of the ring, that says that it has what lies behind it.

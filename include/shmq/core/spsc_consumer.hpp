@@ -51,7 +51,10 @@ class SpscConsumer {
     received_ = memory_.received().load(std::memory_order_acquire);
     head_ = memory_.head().load(std::memory_order_acquire);
     const std::uint64_t open = lies_before(released_, received_) ? received_ - released_ : 0;
-    if (released_ % layout::kRecordAlignment != 0 || open > bytes_) damaged_ = true;
+    if (released_ % layout::kRecordAlignment != 0 || open > bytes_) {
+      damaged_ = true;
+      released_ = position_ = 0;  // take_next() looks at the record there before anything else
+    }
     plain_ = !damaged_;
     return damaged_ ? RingStatus::corrupt : RingStatus::ok;
   }

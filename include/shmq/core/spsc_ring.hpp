@@ -103,6 +103,7 @@ class SpscProducer {
     if (!take_end(memory_.producer(), me, busy_with)) return RingStatus::busy;
     tail_ = memory_.tail().load(std::memory_order_acquire);
     if (tail_ % layout::kRecordAlignment != 0) {  // no record could be written there
+      limit_ = tail_ = 0;  // a tail far away would look like room to claim_next()
       let_go_of_end(memory_.producer());
       return RingStatus::corrupt;
     }
