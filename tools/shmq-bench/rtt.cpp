@@ -78,7 +78,7 @@ struct Shared {
         samples(arena.make_array<Histogram>(plan.systems() * repeats)),
         barrier(arena.make<Barrier>(2u)),
         lines(arena.make<FloorLines>()),
-        done(arena.make<std::atomic<std::uint64_t>>(0)),
+        done(arena.make<std::atomic<std::uint64_t>>()),
         there(make_ring(plan)),
         back(make_ring(plan)) {}
 

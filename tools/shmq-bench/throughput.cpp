@@ -76,7 +76,7 @@ struct Shared {
         floors(arena.make_array<Histogram>(std::size_t{2} * repeats)),
         everybody(arena.make<Barrier>(plan.roles())),
         lines(arena.make<FloorLines>()),
-        done(arena.make<std::atomic<std::uint64_t>>(0)),
+        done(arena.make<std::atomic<std::uint64_t>>()),
         plain(arena.make<PlainRing>()),
         vyukov(arena.make<VyukovRing>()) {
     plain.capacity = vyukov.capacity = plan.capacity;

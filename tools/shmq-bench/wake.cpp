@@ -40,9 +40,9 @@ struct Shared {
         parts(arena.make_array<Parts>(kinds * repeats)),
         barrier(arena.make<Barrier>(2u)),
         words(arena.make<FutexWords>()),
-        sent(arena.make<std::atomic<std::uint64_t>>(0)),
-        thought(arena.make<std::atomic<std::uint64_t>>(0)),
-        done(arena.make<std::atomic<std::uint64_t>>(0)) {}
+        sent(arena.make<std::atomic<std::uint64_t>>()),
+        thought(arena.make<std::atomic<std::uint64_t>>()),
+        done(arena.make<std::atomic<std::uint64_t>>()) {}
 
   Arena arena;
   Histogram* floors;  // of the bare futex
