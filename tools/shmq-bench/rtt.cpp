@@ -28,6 +28,7 @@ void ping(Ends<S, R>& ends, const SampleLength& length, Histogram& into) {
     if (answer != n) [[unlikely]]
       throw cli::Failure{cli::kFailed, "another answer than to the last message came"};
   });
+  keep(sum);
 }
 
 /// Answers with a message of its own, and only then releases what it answered: at least once.
@@ -36,6 +37,7 @@ void pong(Ends<S, R>& ends) {
   std::uint64_t sum = 0;
   while (ends.in.receive(sum, [&](std::uint64_t first) { ends.out.send(first); }) != kEnd) {
   }
+  keep(sum);
 }
 
 /// The same on the plain ring.
