@@ -65,9 +65,7 @@ class [[nodiscard]] Claim<void> {
         bytes_(other.bytes_),
         type_(other.type_),
         outcome_(other.outcome_),
-        in_block_(other.in_block_) {
-    length_flags_ = other.length_flags_;
-  }
+        in_block_(other.in_block_) {}
   Claim& operator=(Claim&& other) noexcept {
     if (this != &other) {
       abort();
@@ -122,7 +120,6 @@ class [[nodiscard]] Claim<void> {
   std::uint64_t correlation_ = 0;
   std::uint32_t bytes_ = 0;
   std::uint32_t type_ = 0;
-  std::uint32_t length_flags_ = 0;
   Outcome outcome_ = Outcome::empty;
   bool in_block_ = false;
 };

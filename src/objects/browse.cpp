@@ -194,7 +194,9 @@ std::optional<BrowsedMessage> Browser::next_record() {
     const std::uint64_t position = at_;
     const std::uint64_t word = records.word(position).load(std::memory_order_acquire);
     const std::uint64_t extent = records.extent(position).load(std::memory_order_relaxed);
-    const std::uint64_t next = core::record_after(records, position, extent);
+    std::uint64_t next = core::record_after(records, position, extent);
+    // Of a claim that is open the extent may not be written yet: none that came after it is older than our end.
+    if (!(word & layout::kRecordPublished) && position == records.last().load(std::memory_order_acquire)) next = end_;
     const std::uint64_t offset = sizeof(layout::RecordHeader) + layout::record_prefix(queue_->flags, word);
     const bool is_message = (word & layout::kRecordPublished) && !(word & layout::kRecordTomb) &&
                             !(extent & layout::kRecordDone) && next - position >= offset;

@@ -77,8 +77,8 @@ Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* l
   }
   queue.user->empty_waits.fetch_add(1, std::memory_order_relaxed);
   // A run of messages, and not an exchange of one for one, whose next message is awaited as fast as can be.
-  if (consumer.operations - consumer.operations_at_wait >= objects::kRun) objects::let_fill();
-  consumer.operations_at_wait = consumer.operations;
+  if (consumer.received() - consumer.received_at_wait >= ConsumerEndpoint::kRun) objects::let_fill();
+  consumer.received_at_wait = consumer.received();
   const auto event = [&]() -> EventWord& { return receive_event(queue); };
   std::int64_t now_ns = 0;
   taken.outcome =

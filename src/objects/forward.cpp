@@ -66,9 +66,8 @@ Outcome copy(ConsumerEndpoint& from, std::uint64_t position, ProducerEndpoint& t
   const bool fits = data.size() + sizeof(layout::Origin) <= to.queue->payload_room;
   if (to.is_spsc) {
     room.outcome = Outcome::too_large;
-    if (fits)
-      room.position =
-          claim_records_slow(to, to.extent_of(data.size(), envelope.length_flags), 1, limit, room.outcome).position;
+    const std::uint64_t extent = to.extent_of(data.size(), envelope.length_flags);
+    if (fits) room.position = claim_records_slow(to, extent, 1, limit, room.outcome).position;
     if (room.outcome == Outcome::ok) room.data = to.record_payload(room.position, envelope.length_flags);
   } else if (fits) {
     room.position = claim_place(to, limit, room.outcome).position;

@@ -103,8 +103,7 @@ Result<std::shared_ptr<core::QueueHandle>> handle_of(std::shared_ptr<core::Attac
   std::uint64_t users = 0;
   if (handle->is_spsc) {
     layout::SpscHeader& header = handle->records.header();
-    handle->payload_room =
-        (std::uint32_t{1} << (shape.ring_log2 - 1)) - handle->payload_offset;
+    handle->payload_room = (std::uint32_t{1} << (shape.ring_log2 - 1)) - handle->payload_offset;
     handle->data_event = &header.data_event;
     handle->space_event = &header.space_event;
     users = spsc_places_of(shape, view.geometry().rows).users;

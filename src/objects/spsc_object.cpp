@@ -81,14 +81,15 @@ Result<QueueShape> spsc_shape_of(const QueueOptions& options, std::uint32_t elem
   shape.flags = options.metadata ? layout::kQueueMetadata : 0;
   shape.on_full = options.on_full;
   shape.element_bytes = element_bytes;
-  const std::uint64_t typical = layout::record_prefix(shape.flags, 0) + (element_bytes != 0 ? element_bytes : 48);
+  const std::uint64_t typical =
+      layout::extent_for(layout::record_prefix(shape.flags, 0) + (element_bytes != 0 ? element_bytes : 48));
   std::uint64_t bytes = options.ring_bytes;
-  if (bytes == 0) bytes = std::max(kLeast, options.capacity * layout::extent_for(typical));
+  if (bytes == 0) bytes = std::max(kLeast, options.capacity * typical);
   if (bytes < kLeast || bytes > kMost)
     return refuse("ring is " + std::to_string(bytes) + " B; it must be " + std::to_string(kLeast) + " to " +
                   std::to_string(kMost));
   shape.ring_log2 = static_cast<unsigned>(std::bit_width(std::bit_ceil(bytes)) - 1);
-  if (element_bytes != 0 && layout::extent_for(typical) > std::uint64_t{1} << (shape.ring_log2 - 1))
+  if (element_bytes != 0 && typical > std::uint64_t{1} << (shape.ring_log2 - 1))
     return refuse("ring of " + std::to_string(std::uint64_t{1} << shape.ring_log2) +
                   " B is too small for elements of " + std::to_string(element_bytes) +
                   " B: a record takes half the ring at most");
@@ -118,7 +119,7 @@ void initialise_spsc(const core::SegmentView& view, const core::ObjectSpace& spa
   h.users_offset = places.users;
   h.ring_offset = places.ring;
   h.size_bytes = places.size_bytes;
-  for (layout::Word* word : {&h.tail, &h.settled, &h.received, &h.released, &h.head})
+  for (layout::Word* word : {&h.tail, &h.settled, &h.last, &h.received, &h.released, &h.head})
     word->store(start_position, std::memory_order_relaxed);
   core::ShmSpscMemory ring(&h, view.at<std::byte>(space.offset + places.ring), shape.ring_log2);
   ring.word(start_position).store(0, std::memory_order_relaxed);

@@ -33,9 +33,11 @@ template <class Visit>
 void for_each_record(const core::ShmSpscMemory& ring, std::uint64_t from, std::uint64_t to, Visit&& visit) {
   const std::uint64_t span = core::lies_before(from, to) ? to - from : 0;
   if (span > ring.ring_bytes() || from % layout::kRecordAlignment != 0) return;
+  const std::uint64_t last = ring.last().load(std::memory_order_acquire);
   for (std::uint64_t position = from; core::lies_before(position, to);) {
     const std::uint64_t word = ring.word(position).load(std::memory_order_acquire);
-    const std::uint64_t extent = ring.extent(position).load(std::memory_order_relaxed);
+    const bool open = position == last && !(word & layout::kRecordPublished);  // S2 of core/spsc_ring.hpp
+    const std::uint64_t extent = open ? (to - position) << 32 : ring.extent(position).load(std::memory_order_relaxed);
     visit(position, word, extent);
     const std::uint64_t next = core::record_after(ring, position, extent);
     if (next == position) return;

@@ -42,13 +42,16 @@ Grant claim_records_slow(ProducerEndpoint& producer, std::uint64_t extent, std::
     grant = producer.records.try_claim(extent, count, thorough);
     return outcome_of(grant.status);
   };
-  outcome = attempt(true);
-  if (outcome == Outcome::full && (limit == nullptr || queue.on_full == OnFull::reject)) {
+  const bool waits = limit != nullptr && queue.on_full != OnFull::reject;
+  // A thorough look reads what the consumer writes for each message, and would find room for one.
+  outcome = attempt(!waits);
+  if (outcome == Outcome::full && !waits) {
     // The consumer may be dead, and its end to be had by another: no room comes of it, but the dead are in the way.
     objects::housekeeping_of_a_try(*queue.attachment);
     outcome = attempt(true);
   } else if (outcome == Outcome::full) {
     queue.user->full_waits.fetch_add(1, std::memory_order_relaxed);
+    objects::let_drain(producer.records.memory().ring_bytes() / 64);  // cache lines
     std::int64_t now_ns = 0;
     outcome = objects::wait_for(
         *queue.attachment, producer.wait, *limit, Outcome::full,

@@ -31,9 +31,8 @@ inline void let_drain(std::uint64_t capacity) {
 }
 
 /// The same on the other side: a consumer that had a run of messages and has caught up with the producer.
-inline constexpr std::uint32_t kRun = 16;
 inline void let_fill() {
-  for (int pauses = 32; pauses > 0; --pauses) base::cpu_relax();
+  for (int pauses = 128; pauses > 0; --pauses) base::cpu_relax();
 }
 
 /// What only waiting calls have the time for. The dead are looked for once a slice; a segment that was

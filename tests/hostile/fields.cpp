@@ -137,6 +137,7 @@ class Collector {
     SHMQ_FIELD(tail, ring_position);
     SHMQ_FIELD(settled, ring_position);
     SHMQ_FIELD(consumer, block_word);
+    SHMQ_FIELD(last, ring_position);
     SHMQ_FIELD(received, ring_position);
     SHMQ_FIELD(released, ring_position);
     SHMQ_FIELD(head, ring_position);

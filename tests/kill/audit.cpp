@@ -28,8 +28,8 @@ std::string hex(std::uint64_t word) {
   return text;
 }
 
-/// The invariants S2, S3 and S5 of core/spsc_ring.hpp. How far the records reach is said by their extents alone, so that
-/// the walk ends at tail exactly where each was written before tail passed it.
+/// The invariants S2, S3 and S5 of core/spsc_ring.hpp. How far the records reach is said by their extents, and of the last
+/// one, where it is not published, by `last`: the walk ends at tail exactly where all of them are written in time.
 void sound_ring(const core::ShmSpscMemory& ring, const std::string& name) {
   const std::uint64_t tail = ring.tail().load(), settled = ring.settled().load(), received = ring.received().load(),
                       released = ring.released().load(), head = ring.head().load();

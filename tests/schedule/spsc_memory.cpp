@@ -14,7 +14,8 @@ Words::Words(unsigned ring_bytes, std::uint64_t start, bool fenced, Flaw flaw_ma
       received_word(start, "received"),
       released_word(start, "released"),
       head_word(start, "head"),
-      state_word(fenced ? layout::kSpscFence : 0, "state") {
+      state_word(fenced ? layout::kSpscFence : 0, "state"),
+      last_word(start, "last") {
   producer.bind(*this, producer_word, Role::producer);
   tail.bind(*this, tail_word, Role::tail);
   settled.bind(*this, settled_word, Role::settled);
@@ -23,6 +24,7 @@ Words::Words(unsigned ring_bytes, std::uint64_t start, bool fenced, Flaw flaw_ma
   released.bind(*this, released_word, Role::plain);
   head.bind(*this, head_word, Role::plain);
   state.bind(*this, state_word, Role::state);
+  last.bind(*this, last_word, Role::last);
   for (unsigned i = 0; i < granules_max; ++i) {
     first[i].label("word", i), second[i].label("extent", i);
     // What earlier laps left: anything. Here: payload that looks like a published record.
@@ -56,7 +58,7 @@ std::uint64_t Proxy::load(std::memory_order order) const {
       return before.value = word_->load(order);
     case Flaw::no_owner_recheck:
       if (role_ != Role::producer) break;
-      if (last == Role::tail) return before.owner;
+      if (last == Role::extent) return before.owner;
       return before.owner = word_->load(order);
     case Flaw::look_before_tail:
       if (role_ != Role::state || !before.early) break;
@@ -78,16 +80,18 @@ void Proxy::store(std::uint64_t value, std::memory_order order) {
     case Flaw::next_not_cleared:
       if (role_ == Role::word && value == 0) return;
       break;
-    case Flaw::extent_after_tail:
+    case Flaw::last_not_stored:
+      if (role_ == Role::last) return;
+      break;
+    case Flaw::open_extent_left_out:
       if (role_ == Role::extent && (value & 0xffffffff) == 0) {
-        before.late_extent = word_, before.late_value = value;
+        before.late_extent = word_, before.late_value = value, before.late_index = index_;
         return;
       }
-      if (role_ == Role::tail && before.late_extent != nullptr) {
-        word_->store(value, order);
-        before.late_extent->store(before.late_value, std::memory_order_relaxed);
+      if (before.late_extent != nullptr) {  // what it was for shows in what comes next
+        if (role_ == Role::word && index_ == before.late_index && value != 0)
+          before.late_extent->store(before.late_value, std::memory_order_relaxed);
         before.late_extent = nullptr;
-        return;
       }
       break;
     case Flaw::received_not_stored:
@@ -115,6 +119,7 @@ bool Proxy::compare_exchange_strong(std::uint64_t& expected, std::uint64_t desir
     word_->store(desired, std::memory_order_release);
     return true;
   }
+  if (words_->flaw == Flaw::last_not_mended && role_ == Role::extent) return true;
   return word_->compare_exchange_strong(expected, desired, success, failure);
 }
 

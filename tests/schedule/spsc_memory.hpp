@@ -20,7 +20,9 @@ enum class Flaw : std::uint8_t {
   none,
   relaxed_publish,        // the word of a record is stored without release
   next_not_cleared,       // the header after a claim keeps what was there
-  extent_after_tail,      // tail passes a record whose extent is not written yet
+  last_not_stored,        // nobody knows where the record begins that was claimed last
+  open_extent_left_out,   // another record is claimed while the extent of the last one is not written
+  last_not_mended,        // a successor does not write the extent of the last one
   received_not_stored,    // messages are handed out without a trace
   released_before_read,   // a message is released, and then read
   done_not_marked,        // a release before its turn leaves no mark
@@ -33,7 +35,7 @@ enum class Flaw : std::uint8_t {
   fence_left_out,         // a claim in a queue with a user without membarrier does not fence
 };
 
-enum class Role : std::uint8_t { plain, producer, tail, settled, received, word, extent, state };
+enum class Role : std::uint8_t { plain, producer, tail, settled, received, word, extent, state, last };
 
 struct Words;
 
@@ -60,14 +62,16 @@ struct Words {
 
   unsigned bytes;
   Flaw flaw;
-  Word producer_word, tail_word, settled_word, consumer_word, received_word, released_word, head_word, state_word;
+  Word producer_word, tail_word, settled_word, consumer_word, received_word, released_word, head_word, state_word,
+      last_word;
   std::array<Word, granules_max> first, second;  // the two words of each granule
-  Proxy producer, tail, settled, consumer, received, released, head, state;
+  Proxy producer, tail, settled, consumer, received, released, head, state, last;
   std::array<Proxy, granules_max> word, extent;
 
   // What a proxy remembers of the operations of one thread, for the flaw that it makes.
   struct Memory {
     Word* late_extent = nullptr;
+    unsigned late_index = 0;
     std::uint64_t late_value = 0, value = 0, owner = 0, state = 0;
     unsigned index = ~0u;
     Role last = Role::plain;
@@ -88,9 +92,14 @@ class SimMemory {
   Proxy& released() const { return words_->released; }
   Proxy& head() const { return words_->head; }
   Proxy& state() const { return words_->state; }
+  Proxy& last() const { return words_->last; }
   Proxy& word(std::uint64_t position) const { return words_->word[index(position)]; }
   Proxy& extent(std::uint64_t position) const { return words_->extent[index(position)]; }
   std::uint64_t ring_bytes() const { return words_->bytes; }
+  static constexpr std::uint64_t kStride = 32;
+  void clear(std::uint64_t position, std::uint64_t bytes) const {
+    for (std::uint64_t i = 0; i < bytes; i += 16) word(position + i).store(0, std::memory_order_relaxed);
+  }
   void fence() const {
     if (words_->flaw != Flaw::fence_left_out) sim::fence(std::memory_order_seq_cst);
   }

@@ -25,7 +25,10 @@ std::uint64_t remembered(const End& end, std::uint64_t hash) {
   return hash;
 }
 
-std::uint64_t payload_of(unsigned message, unsigned i) { return layout::kRecordPublished | message * 16 | i; }
+/// Taken for a header, the first granule of a payload would be a published record, the second one would not, and so on.
+std::uint64_t payload_of(unsigned message, unsigned i) {
+  return (i / 2 % 2 == 0 ? layout::kRecordPublished : 0) | message * 16 | i;
+}
 unsigned payload_words(std::uint64_t extent) { return static_cast<unsigned>((extent - 16) / 8); }
 
 }  // namespace

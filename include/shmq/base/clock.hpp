@@ -19,6 +19,10 @@ inline std::int64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
 /// Nanoseconds since 1970, as set by people and by NTP: for display only.
 inline std::int64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 
+/// In a branch: the compiler must not make a conditional move of it. A branch is predicted and lets what follows begin
+/// early; a conditional move waits for what it is decided by.
+inline void keep_branch() { asm volatile(""); }
+
 inline void cpu_relax() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();

@@ -83,20 +83,21 @@ struct Endpoint {
   bool is_spsc = false;
   const std::atomic<bool>* detached = nullptr;
   Wait wait = Wait::spin_futex;
-  std::uint32_t operations = 0;
-  std::uint32_t loans = 0;
+  // Loans. Two counts, so that a message waits for one addition less of the message before it.
+  std::uint32_t lent = 0;
+  std::uint32_t returned = 0;
   bool abandoned = false;
   BlockHints hints;
 
-  void borrow(std::uint32_t n = 1) { loans += n; }
-  void give_back(std::uint32_t n = 1) {
-    loans -= n;
-    if (loans == 0 && abandoned) [[unlikely]]
+  void borrow() { ++lent; }
+  void give_back() {
+    ++returned;
+    if (abandoned && !has_loans()) [[unlikely]]
       dispose(this);
   }
-  /// Every 64 operations: keeps the base of 64-bit positions within reach, and the user's time of last use
-  /// fresh.
-  bool due() { return (++operations & 63) == 0; }
+  bool has_loans() const { return lent != returned; }
+  /// Every 64 loans: keeps the base of 64-bit positions within reach, and the user's time of last use fresh.
+  bool due() const { return (returned & 63) == 0; }
 
   bool is_detached() const { return detached->load(std::memory_order_relaxed); }
 

@@ -3,7 +3,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
+#include "shmq/base/clock.hpp"
 #include "shmq/core/spsc_ring.hpp"
 
 namespace shmq::core {
@@ -76,9 +78,15 @@ class SpscConsumer {
         (memory_.state().load(std::memory_order_relaxed) & layout::kSpscRemoved)) [[unlikely]]
       return false;
     extent = memory_.extent(at).load(std::memory_order_relaxed);
-    const std::uint64_t next = record_after(memory_, at, extent);
-    if (next == at) [[unlikely]]
-      return false;
+    // Messages tend to be of one size: were the next position computed from what was read, a consumer that is behind
+    // could not ask for the next record before this one has come.
+    std::uint64_t next = at + layout::record_extent(usual_);
+    if (extent != usual_ || (at & (bytes_ - 1)) + layout::record_extent(usual_) > bytes_) [[unlikely]] {
+      base::keep_branch();
+      next = record_after(memory_, at, extent);
+      if (next == at) return false;
+      usual_ = extent;
+    }
     position = last_ = at;
     position_ = received_ = next;
     memory_.received().store(next, std::memory_order_release);
@@ -107,14 +115,16 @@ class SpscConsumer {
       const std::uint64_t position = position_;
       const std::uint64_t word = memory_.word(position).load(std::memory_order_acquire);  // pairs with publish()
       const bool published = word & layout::kRecordPublished;
-      if (!published && (grant.mask != 0 || !thorough || !never_published(position))) break;
-      const std::uint64_t extent = memory_.extent(position).load(std::memory_order_relaxed);
+      std::optional<std::uint64_t> hole;
+      if (!published && (grant.mask != 0 || !thorough || !(hole = hole_at(position)))) break;
+      const std::uint64_t extent = hole ? *hole : memory_.extent(position).load(std::memory_order_relaxed);
       const std::uint64_t next = record_after(memory_, position, extent);
       if (next == position) [[unlikely]]
         return corrupt();
       const bool repeat = lies_before(position, received_);
       if (!published || (word & layout::kRecordTomb) || (repeat && (extent & layout::kRecordDone))) [[unlikely]] {
         if (published || memory_.word(position).load(std::memory_order_acquire) == word) {
+          if (hole) memory_.extent(position).store(extent, std::memory_order_relaxed);  // it may not be written yet
           position_ = next;
           grant.made_room |= position == released_;
           finish(position, next);
@@ -185,7 +195,7 @@ class SpscConsumer {
     if (!owns_ || damaged_ || requeued_ != 0) return true;
     const std::uint64_t state = memory_.state().load(std::memory_order_acquire);
     if (state & layout::kSpscRemoved) return true;
-    if ((memory_.word(position_).load(std::memory_order_acquire) & layout::kRecordPublished) || never_published(position_))
+    if ((memory_.word(position_).load(std::memory_order_acquire) & layout::kRecordPublished) || hole_at(position_))
       return true;
     if (!(state & layout::kSpscClosing)) return false;
     // What a closer left half-done the look finishes.
@@ -209,14 +219,19 @@ class SpscConsumer {
     return {RingStatus::corrupt};
   }
 
-  /// Whether the claim at `position` was left by a producer that has gone (S4). The word has to be looked at again
-  /// afterwards: it may have been published before its producer went.
-  bool never_published(std::uint64_t position) const {
-    if (lies_before(position, memory_.settled().load(std::memory_order_acquire))) return true;
+  /// The extent word of a claim at `position` that was left by a producer that has gone (S4). The record's word has to
+  /// be looked at again afterwards: it may have been published before its producer went.
+  std::optional<std::uint64_t> hole_at(std::uint64_t position) const {
+    if (lies_before(position, memory_.settled().load(std::memory_order_acquire)))
+      return memory_.extent(position).load(std::memory_order_relaxed);
     const std::uint64_t owner = memory_.producer().load(std::memory_order_acquire);
-    if (end_state(owner) != layout::EndState::free) return false;
+    if (end_state(owner) != layout::EndState::free) return std::nullopt;
     const std::uint64_t tail = memory_.tail().load(std::memory_order_acquire);
-    return lies_before(position, tail) && memory_.producer().load(std::memory_order_acquire) == owner;
+    const std::uint64_t last = memory_.last().load(std::memory_order_acquire);
+    const std::uint64_t extent = memory_.extent(position).load(std::memory_order_acquire);
+    // Nobody had the end meanwhile: what was read belongs together.
+    if (!lies_before(position, tail) || memory_.producer().load(std::memory_order_acquire) != owner) return std::nullopt;
+    return position == last ? (tail - position) << 32 : extent;  // S2
   }
 
   void hand_out_again(std::uint64_t position, std::uint64_t extent) {
@@ -270,6 +285,7 @@ class SpscConsumer {
   std::uint64_t received_ = 0;
   std::uint64_t released_ = 0;
   std::uint64_t head_ = 0;
+  std::uint64_t usual_ = ~std::uint64_t{0};  // the extent word of the record before, which was sound
   std::uint64_t last_ = 0;      // what take_next() took, while it took the last one
   std::uint32_t requeued_ = 0;
   bool plain_ = false;  // the end is ours, nothing is damaged and nothing requeued

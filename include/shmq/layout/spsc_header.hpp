@@ -50,7 +50,8 @@ struct SpscHeader {
   Word producer;  // who owns this end
   Word tail;      // records are claimed up to here
   Word settled;   // what was claimed below and is not published never will be: its producer has gone
-  std::uint8_t reserved1[kFalseSharingBytes - 24];
+  Word last;      // the record that was claimed last starts here, and ends at tail; or it is not below tail
+  std::uint8_t reserved1[kFalseSharingBytes - 32];
 
   // Written by the consumer alone, with each message.
   Word consumer;  // who owns this end

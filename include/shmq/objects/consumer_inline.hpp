@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "shmq/base/clock.hpp"
 #include "shmq/consumer.hpp"
 #include "shmq/core/spsc_consumer.hpp"
 
@@ -19,9 +20,27 @@ struct ConsumerEndpoint : Endpoint {
   std::uint64_t seen = ~std::uint64_t{0};
   /// Its descriptor, where it has one.
   objects::Watch* watch = nullptr;
-  /// `operations` when it last had to wait.
-  std::uint32_t operations_at_wait = 0;
+  /// Messages that came in batches, less one for each batch.
+  std::uint32_t more_in_batches = 0;
+  /// received() when it last had to wait.
+  std::uint32_t received_at_wait = 0;
+  std::uint32_t received() const { return returned + more_in_batches; }
   SpscConsumer<ShmSpscMemory> records;  // where the queue is spsc
+
+  /// The first microsecond or so of a wait for a record, in a loop so short that the processor runs ahead through it and
+  /// fetches the payload together with the header. A consumer that had a run of messages is not for it: see receive_slow().
+  [[gnu::noinline]] bool await_next() {
+    if (wait == Wait::futex || received() - received_at_wait >= kRun) return false;
+    received_at_wait = received();
+    for (int look = 0; look < kShortLooks; ++look) {
+      base::cpu_relax();
+      if (records.something_to_take()) return true;
+    }
+    return false;
+  }
+  /// So many messages without a wait are a run: a flow, and not an exchange of one for one.
+  static constexpr std::uint32_t kRun = 16;
+  static constexpr int kShortLooks = 64;
 
   /// Position of the i-th thing after `position`; of records one has to go from each to the next.
   std::uint64_t next(std::uint64_t position) const {
@@ -70,10 +89,18 @@ struct ConsumerEndpoint : Endpoint {
                           records.memory().extent(position).load(std::memory_order_relaxed));
   }
   std::span<const std::byte> record_payload(std::uint64_t position, std::uint64_t word, std::uint64_t extent) const {
-    const std::uint64_t offset = sizeof(layout::RecordHeader) + layout::record_prefix(queue->flags, word);
     const std::uint64_t room = record_after(records.memory(), position, extent) - position;
-    if (room < offset) [[unlikely]]
+    std::uint64_t offset = queue->payload_offset;
+    // Branches, which are predicted: were the offset computed from the record's words, no line of the payload could be
+    // asked for before the header's has come, and each message would take two transfers one after the other.
+    if (word & layout::kRecordOrigin) [[unlikely]] {
+      base::keep_branch();
+      offset += sizeof(layout::Origin);
+    }
+    if (room < offset) [[unlikely]] {
+      base::keep_branch();
       return {};
+    }
     return {records.memory().at(position) + offset, std::min(layout::record_length(word), room - offset)};
   }
 
@@ -104,8 +131,6 @@ struct ConsumerEndpoint : Endpoint {
       release_block(*this, position);
     else
       release_slot(position);
-    if (due()) [[unlikely]]
-      stamp_take(*this);
   }
 };
 
@@ -124,7 +149,7 @@ inline std::span<const std::byte> payload_of(const ConsumerEndpoint& consumer, s
 
 inline void Consumer<void>::Dispose::operator()(core::ConsumerEndpoint* endpoint) const {
   if (endpoint->watch != nullptr) core::unwatch(*endpoint);
-  if (endpoint->loans != 0)
+  if (endpoint->has_loans())
     endpoint->abandoned = true;  // the last loan disposes of it
   else
     endpoint->dispose(endpoint);
@@ -179,7 +204,8 @@ inline MessageBatch Consumer<void>::batch(const core::Taken& taken) {
     std::uint64_t position = 0;
     std::uint64_t word = 0;
     std::uint64_t extent = 0;
-    if (consumer.records.take_next(position, word, extent)) [[likely]] {
+    if (consumer.records.take_next(position, word, extent) ||
+        (limit != nullptr && consumer.await_next() && consumer.records.take_next(position, word, extent))) [[likely]] {
       consumer.borrow();
       return Message(&consumer, position, consumer.record_payload(position, word, extent));
     }
@@ -197,16 +223,25 @@ inline MessageBatch Consumer<void>::try_receive_batch(std::size_t max) { return 
 [[gnu::always_inline]] inline void Message::release() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
-  if (!consumer->is_detached()) [[likely]]
+  if (!consumer->is_detached()) [[likely]] {
     consumer->release(position_);
+    if (consumer->due()) [[unlikely]]
+      core::stamp_take(*consumer);
+  }
   consumer->give_back();
 }
 
-[[gnu::noinline]] inline void Message::requeue() {
-  core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
-  if (consumer == nullptr) return;
-  if (!consumer->is_detached()) core::requeue_message(*consumer, position_);
-  consumer->give_back();
+namespace core {
+/// By value: a message whose address is taken could not live in registers.
+[[gnu::noinline]] inline void drop_message(ConsumerEndpoint& consumer, std::uint64_t position) {
+  if (!consumer.is_detached()) requeue_message(consumer, position);
+  consumer.give_back();
+}
+}  // namespace core
+
+[[gnu::always_inline]] inline void Message::requeue() {
+  if (core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr); consumer != nullptr)
+    core::drop_message(*consumer, position_);
 }
 
 inline Message MessageBatch::pop_front() {
@@ -251,6 +286,9 @@ inline void MessageBatch::release() {
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) {
     visit(*consumer, [&](std::uint64_t position) { consumer->release(position); });
+    consumer->more_in_batches += static_cast<std::uint32_t>(__builtin_popcountll(mask_)) - 1;
+    if (consumer->due()) [[unlikely]]
+      core::stamp_take(*consumer);
   }
   consumer->give_back();
 }

@@ -16,12 +16,15 @@ struct ProducerEndpoint : Endpoint {
 
   /// Bytes of the ring that a payload takes.
   std::uint64_t extent_of(std::uint64_t bytes, std::uint32_t length_flags = 0) const {
-    return layout::extent_for(
-        layout::record_prefix(queue->flags, std::uint64_t{length_flags} << 32) + bytes);
+    return layout::extent_for(prefix_of(length_flags) + bytes);
   }
   std::byte* record_payload(std::uint64_t position, std::uint32_t length_flags = 0) const {
-    return records.memory().at(position) + sizeof(layout::RecordHeader) +
-           layout::record_prefix(queue->flags, std::uint64_t{length_flags} << 32);
+    return records.memory().at(position) + sizeof(layout::RecordHeader) + prefix_of(length_flags);
+  }
+  /// What stands between a record's header and its payload.
+  std::uint64_t prefix_of(std::uint32_t length_flags) const {
+    return queue->payload_offset - sizeof(layout::RecordHeader) +
+           (length_flags & layout::kLengthOrigin ? sizeof(layout::Origin) : 0);
   }
   layout::MessageMetadata& metadata(std::uint64_t position) const {
     return is_spsc ? *reinterpret_cast<layout::MessageMetadata*>(&records.memory().record(position) + 1)
@@ -50,7 +53,7 @@ struct ProducerEndpoint : Endpoint {
 }  // namespace core
 
 inline void Producer<void>::Dispose::operator()(core::ProducerEndpoint* endpoint) const {
-  if (endpoint->loans != 0)
+  if (endpoint->has_loans())
     endpoint->abandoned = true;  // the last loan disposes of it
   else
     endpoint->dispose(endpoint);
@@ -63,10 +66,9 @@ inline void Producer<void>::Dispose::operator()(core::ProducerEndpoint* endpoint
     if (producer->queue->flags & layout::kQueueMetadata) [[unlikely]]
       core::write_metadata(*producer, producer->metadata(position_), correlation_);
     if (producer->is_spsc) {
-      producer->records.publish(position_,
-                                layout::record_word(bytes_, type_, std::uint64_t{length_flags_} << 32));
+      producer->records.publish(position_, layout::record_word(bytes_, type_));
     } else {
-      const std::uint32_t length = bytes_ | length_flags_ | (in_block_ ? layout::kLengthInBlock : 0);
+      const std::uint32_t length = bytes_ | (in_block_ ? layout::kLengthInBlock : 0);
       producer->ring.memory()
           .slot_header(producer->ring.index_of(position_))
           .descriptor.store(layout::descriptor(length, type_), std::memory_order_relaxed);
@@ -77,16 +79,23 @@ inline void Producer<void>::Dispose::operator()(core::ProducerEndpoint* endpoint
   producer->give_back();
 }
 
-[[gnu::noinline]] inline void Claim<void>::abort() {
-  core::ProducerEndpoint* const producer = std::exchange(producer_, nullptr);
-  if (producer == nullptr) return;
-  if (!producer->is_detached()) {
-    if (producer->is_spsc)
-      core::abort_records(*producer, position_, producer->extent_of(bytes_, length_flags_), 1);
+namespace core {
+/// By value: a claim whose address is taken could not live in registers.
+[[gnu::noinline]] inline void drop_claim(ProducerEndpoint& producer, std::uint64_t position, std::uint32_t bytes,
+                                         bool in_block) {
+  if (!producer.is_detached()) {
+    if (producer.is_spsc)
+      abort_records(producer, position, producer.extent_of(bytes), 1);
     else
-      core::abort_claim(*producer, position_, in_block_);
+      abort_claim(producer, position, in_block);
   }
-  producer->give_back();
+  producer.give_back();
+}
+}  // namespace core
+
+[[gnu::always_inline]] inline void Claim<void>::abort() {
+  if (core::ProducerEndpoint* const producer = std::exchange(producer_, nullptr); producer != nullptr)
+    core::drop_claim(*producer, position_, bytes_, in_block_);
 }
 
 inline std::size_t Producer<void>::max_inline() const { return endpoint_->queue->payload_room; }
@@ -181,7 +190,6 @@ inline void ClaimBatch::publish(std::size_t n) {
     }
     if (spsc && n < count_)
       core::abort_records(*producer, position_ + n * step, step, static_cast<std::uint32_t>(count_ - n));
-    producer->operations += count_ / 2;  // a batch is due sooner: it costs one look for all of it
     producer->finish(position_);
   }
   producer->give_back();
