@@ -1,288 +1,17 @@
 #include "throughput.hpp"
 
-#include <memory>
 #include <optional>
 
-#include "arena.hpp"
-#include "boost_queue.hpp"
 #include "failure.hpp"
-#include "floor.hpp"
-#include "flow.hpp"
-#include "plain_ring.hpp"
-#include "queue_ends.hpp"
-#include "stage.hpp"
-#include "vyukov_ring.hpp"
+#include "throughput_plan.hpp"
+#include "throughput_roles.hpp"
 
 namespace shmq::bench {
 
 namespace {
 
-constexpr std::int64_t kFloorNs = 10'000'000;
-
-enum class System { plain, vyukov, boost, queue };
-
-/// One column of the comparison: a system, and how many messages it moves at once.
-struct Lane {
-  System system = System::queue;
-  Kind kind = Kind::mpmc;
-  unsigned batch = 1;
-};
-
-struct Plan {
-  std::size_t bytes = 0;
-  std::uint64_t capacity = 0;
-  unsigned producers = 1;
-  unsigned consumers = 1;
-  std::vector<Lane> lanes;
-  unsigned roles() const { return producers + consumers; }
-  bool one_to_one() const { return producers == 1 && consumers == 1; }
-};
-
-Plan make_plan(const Settings& settings, std::size_t bytes) {
-  Plan plan{bytes, capacity_for(settings, bytes), settings.producers, settings.consumers, {}};
-  const auto has = [&](Kind kind) {
-    return std::find(settings.kinds.begin(), settings.kinds.end(), kind) != settings.kinds.end();
-  };
-  // The rings only look and never yield: each role needs a processor of its own.
-  if (plan.one_to_one() && settings.two_cpus()) {
-    if (has(Kind::spsc)) plan.lanes.push_back({System::plain});
-    if (has(Kind::mpmc)) plan.lanes.push_back({System::vyukov});
-  }
-  if (!plan.one_to_one()) plan.lanes.push_back({System::boost});
-  for (const Kind kind : settings.kinds) {
-    if (kind == Kind::spsc && !plan.one_to_one()) continue;
-    for (const unsigned batch : settings.batches)
-      if (batch == 1 || travels_inline(bytes)) plan.lanes.push_back({System::queue, kind, batch});
-  }
-  return plan;
-}
-
-std::uint64_t whole_lines(std::uint64_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
-
-/// The slots of a Vyukov ring are those of the mpmc queue beside it, also where that takes blocks.
-std::uint64_t vyukov_slot(std::size_t bytes) {
-  return travels_inline(bytes) ? slot_bytes_for(bytes) : whole_lines(bytes + VyukovRing::kSlotHeader);
-}
-
-/// What all roles share beside the queues.
-struct Shared {
-  Shared(const Plan& plan, unsigned repeats)
-      : arena(plan.capacity * (whole_lines(plan.bytes) + vyukov_slot(plan.bytes)) +
-              notes_count(plan, repeats) * sizeof(Notes) +
-              controls_count(plan, repeats) * sizeof(FlowControl) + 2 * repeats * sizeof(Histogram) +
-              (96u << 10)),
-        notes(arena.make_array<Notes>(notes_count(plan, repeats))),
-        controls(arena.make_array<FlowControl>(controls_count(plan, repeats))),
-        floors(arena.make_array<Histogram>(std::size_t{2} * repeats)),
-        everybody(arena.make<Barrier>(plan.roles())),
-        lines(arena.make<FloorLines>()),
-        done(arena.make<std::atomic<std::uint64_t>>()),
-        plain(arena.make<PlainRing>()),
-        vyukov(arena.make<VyukovRing>()) {
-    plain.capacity = vyukov.capacity = plan.capacity;
-    plain.slot_bytes = whole_lines(plan.bytes);
-    plain.slots = arena.take(plan.capacity * plain.slot_bytes);
-    vyukov.slot_bytes = vyukov_slot(plan.bytes);
-    vyukov.slots = arena.take(plan.capacity * vyukov.slot_bytes);
-    vyukov.initialise();
-    for (std::size_t i = 0; i < controls_count(plan, repeats); ++i) {
-      controls[i].producing.value.store(plan.producers);
-      controls[i].consuming.value.store(plan.consumers);
-    }
-  }
-  // One sample more for each lane than is counted: the first warms up.
-  static std::size_t controls_count(const Plan& plan, unsigned repeats) {
-    return plan.lanes.size() * (repeats + 1);
-  }
-  static std::size_t notes_count(const Plan& plan, unsigned repeats) {
-    return controls_count(plan, repeats) * plan.roles();
-  }
-
-  Arena arena;
-  Notes* notes;
-  FlowControl* controls;
-  Histogram* floors;
-  Barrier& everybody;
-  FloorLines& lines;
-  std::atomic<std::uint64_t>& done;
-  PlainRing& plain;
-  VyukovRing& vyukov;
-};
-
-class Player {
- public:
-  Player(const Settings& settings, const Plan& plan, Shared& shared, const std::string& segment,
-         BoostQueue* boost, unsigned index)
-      : settings_(settings),
-        plan_(plan),
-        shared_(shared),
-        segment_name_(segment),
-        boost_(boost),
-        index_(index) {}
-
-  void run() {
-    attach();
-    for (unsigned repeat = 0; repeat <= settings_.repeats; ++repeat) {
-      if (repeat > 0) measure_floor(shared_.floors[2 * (repeat - 1)]);
-      for (std::size_t lane = 0; lane < plan_.lanes.size(); ++lane) {
-        const std::size_t sample = repeat * plan_.lanes.size() + lane;
-        shared_.everybody.meet();
-        play(plan_.lanes[lane], repeat == 0, shared_.controls[sample],
-             shared_.notes[sample * plan_.roles() + index_]);
-        if (index_ == 0) shared_.done.fetch_add(1, std::memory_order_relaxed);
-      }
-      if (repeat > 0) measure_floor(shared_.floors[2 * (repeat - 1) + 1]);
-    }
-  }
-
- private:
-  bool produces() const { return index_ < plan_.producers; }
-
-  void attach() {
-    std::vector<NamedQueue> queues;
-    for (const Lane& lane : plan_.lanes)
-      if (lane.system == System::queue &&
-          std::none_of(queues.begin(), queues.end(),
-                       [&](const NamedQueue& q) { return q.plan.kind == lane.kind; }))
-        queues.push_back({to_string(lane.kind), {lane.kind, plan_.bytes, plan_.capacity}});
-    if (index_ == 0) segment_ = create_segment(segment_name_, queues, plan_.roles());
-    shared_.everybody.meet();
-    if (!segment_)
-      segment_ = cli::need(Segment::open(segment_name_, {.name = "shmq-bench", .prefault = true}));
-    for (const NamedQueue& queue : queues) queues_.push_back(cli::need(segment_->open_queue(queue.name)));
-    kinds_ = queues;
-  }
-
-  Queue<void>& queue_of(Kind kind) {
-    for (std::size_t i = 0; i < kinds_.size(); ++i)
-      if (kinds_[i].plan.kind == kind) return queues_[i];
-    throw cli::Failure{cli::kFailed, "no queue of that kind"};
-  }
-
-  void measure_floor(Histogram& into) {
-    shared_.everybody.meet();
-    if (!settings_.two_cpus()) return;
-    if (index_ == 0) floor_ping(shared_.lines, {0, tick_clock.units(kFloorNs), 200}, into);
-    // The first role that is on another processor.
-    if (index_ == 1) floor_pong(shared_.lines);
-  }
-
-  FlowLength length(bool warms_up) const {
-    const std::int64_t ns = warms_up ? settings_.sample_ns / 4 : settings_.sample_ns;
-    return {settings_.count == 0 ? 0 : (settings_.count + plan_.producers - 1) / plan_.producers,
-            tick_clock.units(ns)};
-  }
-
-  void play(const Lane& lane, bool warms_up, FlowControl& control, Notes& notes) {
-    switch (lane.system) {
-      case System::plain:
-        if (produces()) {
-          PlainSender sender(shared_.plain);
-          produce(control, length(warms_up), index_ == 0, notes,
-                  [&](std::uint64_t first, std::uint64_t, std::uint64_t& sum) {
-                    sum += write_payload(sender.claim(), plan_.bytes, first);
-                    sender.publish();
-                    return 1u;
-                  });
-        } else {
-          PlainReceiver receiver(shared_.plain);
-          consume(
-              control, notes,
-              [&](std::uint64_t& sum, auto&& each) {
-                const std::byte* const data = receiver.receive();
-                each(first_word(data));
-                sum += read_payload(data, plan_.bytes);
-                receiver.release();
-              },
-              [] {});
-        }
-        break;
-      case System::vyukov:
-        if (produces()) {
-          VyukovSender sender(shared_.vyukov);
-          produce(control, length(warms_up), index_ == 0, notes,
-                  [&](std::uint64_t first, std::uint64_t, std::uint64_t& sum) {
-                    sum += write_payload(sender.claim(), plan_.bytes, first);
-                    sender.publish(plan_.bytes);
-                    return 1u;
-                  });
-        } else {
-          VyukovReceiver receiver(shared_.vyukov);
-          consume(
-              control, notes,
-              [&](std::uint64_t& sum, auto&& each) {
-                const std::byte* const data = receiver.receive();
-                each(first_word(data));
-                sum += read_payload(data, plan_.bytes);
-                receiver.release();
-              },
-              [] {});
-        }
-        break;
-      case System::boost: {
-        BoostSender sender(*boost_, plan_.bytes);
-        if (produces()) {
-          produce(control, length(warms_up), index_ == 0, notes,
-                  [&](std::uint64_t first, std::uint64_t, std::uint64_t& sum) {
-                    sum += sender.send(first);
-                    return 1u;
-                  });
-        } else {
-          BoostReceiver receiver(*boost_, plan_.bytes);
-          consume(
-              control, notes, [&](std::uint64_t& sum, auto&& each) { receiver.receive(sum, each); },
-              [&] { sender.send(kEnd); });
-        }
-        break;
-      }
-      case System::queue:
-        play_queue(lane, control, length(warms_up), notes);
-        break;
-    }
-  }
-
-  void play_queue(const Lane& lane, FlowControl& control, const FlowLength& how_long, Notes& notes) {
-    Queue<void>& queue = queue_of(lane.kind);
-    if (produces()) {
-      ShmqSender sender(queue, plan_.bytes, settings_.wait);
-      if (lane.batch == 1)
-        produce(control, how_long, index_ == 0, notes,
-                [&](std::uint64_t first, std::uint64_t, std::uint64_t& sum) {
-                  sum += sender.send(first);
-                  return 1u;
-                });
-      else
-        produce(control, how_long, index_ == 0, notes,
-                [&](std::uint64_t first, std::uint64_t most, std::uint64_t& sum) {
-                  return sender.send_batch(first, std::min<std::uint64_t>(most, lane.batch), sum);
-                });
-      return;
-    }
-    ShmqReceiver receiver(queue, plan_.bytes, settings_.wait);
-    // Only where consumers compete: an spsc queue has one producer.
-    const auto pass_on = [&] { ShmqSender(queue, plan_.bytes, settings_.wait).send(kEnd); };
-    if (lane.batch == 1)
-      consume(
-          control, notes, [&](std::uint64_t& sum, auto&& each) { receiver.receive(sum, each); }, pass_on);
-    else
-      consume(
-          control, notes,
-          [&](std::uint64_t& sum, auto&& each) { receiver.receive_batch(lane.batch, sum, each); }, pass_on);
-  }
-
-  const Settings& settings_;
-  const Plan& plan_;
-  Shared& shared_;
-  const std::string& segment_name_;
-  BoostQueue* const boost_;
-  const unsigned index_;
-  std::optional<Segment> segment_;
-  std::vector<Queue<void>> queues_;
-  std::vector<NamedQueue> kinds_;
-};
-
 /// Messages a second of one sample; throws where what was received is not what was sent.
-double rate_of(const Plan& plan, const Notes* notes) {
+double rate_of(const ThroughputPlan& plan, const Notes* notes) {
   std::uint64_t sent = 0, received = 0, written = 0, read = 0, start = UINT64_MAX, end = 0;
   for (unsigned i = 0; i < plan.roles(); ++i) {
     const bool produces = i < plan.producers;
@@ -304,7 +33,7 @@ double rate_of(const Plan& plan, const Notes* notes) {
 
 class Results {
  public:
-  Results(const Settings& settings, const Plan& plan, const Shared& shared)
+  Results(const Settings& settings, const ThroughputPlan& plan, const ThroughputShared& shared)
       : settings_(settings), plan_(plan) {
     for (unsigned repeat = 0; repeat < settings.repeats; ++repeat) {
       std::vector<double> rates;
@@ -387,7 +116,7 @@ class Results {
   }
 
   const Settings& settings_;
-  const Plan& plan_;
+  const ThroughputPlan& plan_;
   std::vector<Repeat> counted_;
   std::vector<Repeat> on_siblings_;
   std::uint64_t left_out_ = 0;
@@ -395,9 +124,9 @@ class Results {
 };
 
 void run_size(const Settings& settings, std::size_t bytes, Progress& progress, std::vector<Row>& rows) {
-  const Plan plan = make_plan(settings, bytes);
+  const ThroughputPlan plan = make_plan(settings, bytes);
   if (plan.lanes.empty() || plan.lanes.back().system != System::queue) return;
-  Shared shared(plan, settings.repeats);
+  ThroughputShared shared(plan, settings.repeats);
   std::optional<BoostQueue> boost;
   if (!plan.one_to_one()) boost.emplace(plan.capacity, bytes);
   const ScratchSegment segment;
@@ -407,7 +136,7 @@ void run_size(const Settings& settings, std::size_t bytes, Progress& progress, s
     roles.push_back(
         {(produces ? "producer " : "consumer ") + std::to_string(produces ? i : i - plan.producers),
          settings.cpu(i),
-         [&, i] { Player(settings, plan, shared, segment.name(), boost ? &*boost : nullptr, i).run(); }});
+         [&, i] { ThroughputRole(settings, plan, shared, segment.name(), boost ? &*boost : nullptr, i).run(); }});
   }
   progress.begin("throughput, " + std::to_string(bytes) + " B, " + std::to_string(plan.producers) + "x" +
                      std::to_string(plan.consumers),
