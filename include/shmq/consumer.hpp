@@ -178,6 +178,7 @@ class [[nodiscard]] MessageBatch {
   friend class Consumer<void>;
   template <class Visit>
   void visit(core::ConsumerEndpoint& consumer, Visit&& visit) const;
+  bool release_records(core::ConsumerEndpoint& consumer) const;
   MessageBatch(core::ConsumerEndpoint* consumer, std::uint64_t position, std::uint64_t mask)
       : consumer_(consumer), position_(position), mask_(mask), outcome_(Outcome::ok) {}
   explicit MessageBatch(Outcome outcome) : outcome_(outcome) {}

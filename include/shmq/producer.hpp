@@ -132,9 +132,11 @@ class [[nodiscard]] ClaimBatch {
   ClaimBatch(ClaimBatch&& other) noexcept
       : producer_(std::exchange(other.producer_, nullptr)),
         position_(other.position_),
+        step_(other.step_),
         count_(other.count_),
         bytes_(other.bytes_),
-        outcome_(other.outcome_) {}
+        outcome_(other.outcome_),
+        described_(other.described_) {}
   ClaimBatch& operator=(ClaimBatch&& other) noexcept {
     if (this != &other) {
       abort();
@@ -160,15 +162,19 @@ class [[nodiscard]] ClaimBatch {
 
  private:
   friend class Producer<void>;
-  ClaimBatch(core::ProducerEndpoint* producer, core::Grant grant, std::uint32_t bytes);
+  ClaimBatch(core::ProducerEndpoint* producer, core::Grant grant, std::uint64_t step, std::uint32_t bytes);
   explicit ClaimBatch(Outcome outcome) : outcome_(outcome) {}
+  void publish_slots(core::ProducerEndpoint& producer, std::size_t n) const;
+  void publish_records(core::ProducerEndpoint& producer, std::size_t n) const;
 
   core::ProducerEndpoint* producer_ = nullptr;
   std::uint64_t position_at(std::size_t i) const;
   std::uint64_t position_ = 0;
+  std::uint64_t step_ = 1;  // from one position to the next
   std::uint32_t count_ = 0;
   std::uint32_t bytes_ = 0;
   Outcome outcome_ = Outcome::empty;
+  bool described_ = false;  // each slot or record says what was set of it; else all of them are `bytes_` long
 };
 
 template <>

@@ -52,6 +52,17 @@ for name in vs_futex one_way_p50_ns waker_p50_ns futex_waker_p50_ns; do has wake
 slept=$(field wake/mpmc/8 sleeps_per_round)
 [ -n "$slept" ] && [ "$slept" != 0 ] || fail "nobody slept: $slept"
 
+begin "gate: a verdict on each target; which, is no matter of a test"
+if [ "$(nproc)" -gt 1 ]; then
+  "$bench" gate --quick --json >"$work/json"
+  status=$?
+  [ $status -le 1 ] || fail "exit status $status"
+  one_document
+  verdicts=$(grep -o '"verdict":"[^"]*"' "$work/json" | sort | uniq -c)
+  [ "$(grep -o '"verdict":' "$work/json" | wc -l)" -ge 30 ] || fail "targets are missing: $verdicts"
+  if [ $status = 0 ]; then ! grep -q '"verdict":"does not hold"' "$work/json" || fail "exit status 0, and: $verdicts"; fi
+fi
+
 begin "a table for people"
 expect 0 "$bench" throughput --kind mpmc --size 8 --count 1000 --repeats 1 >"$work/out"
 grep -q '^throughput/mpmc/8 ' "$work/out" || fail "no row: $(cat "$work/out")"

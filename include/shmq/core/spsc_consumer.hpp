@@ -170,6 +170,14 @@ class SpscConsumer {
       finish(position, next);
   }
 
+  /// The same for records that were taken together and lie back to back from `begin` to `end`, apart from what was
+  /// stepped over. False: an earlier one is still held, and each has to be released by itself.
+  bool release_run(std::uint64_t begin, std::uint64_t end) {
+    if (begin != released_) return false;
+    finish(begin, end);
+    return true;
+  }
+
   /// Gives a record back: the next take hands it out again, marked.
   void requeue(std::uint64_t position) {
     mark(position, layout::kRecordRequeued);

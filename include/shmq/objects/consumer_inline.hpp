@@ -281,11 +281,20 @@ void MessageBatch::for_each(Read&& read) const {
   });
 }
 
+inline bool MessageBatch::release_records(core::ConsumerEndpoint& consumer) const {
+  std::uint64_t end = position_;
+  for (std::uint64_t rest = mask_; rest != 0; rest >>= 1) end = consumer.next(end);
+  if (!consumer.records.release_run(position_, end)) return false;
+  core::notify(*consumer.queue->space_event);
+  return true;
+}
+
 inline void MessageBatch::release() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) {
-    visit(*consumer, [&](std::uint64_t position) { consumer->release(position); });
+    if (!consumer->is_spsc || !release_records(*consumer))
+      visit(*consumer, [&](std::uint64_t position) { consumer->release(position); });
     consumer->more_in_batches += static_cast<std::uint32_t>(__builtin_popcountll(mask_)) - 1;
     if (consumer->due()) [[unlikely]]
       core::stamp_take(*consumer);

@@ -139,17 +139,17 @@ inline std::size_t Producer<void>::max_inline() const { return endpoint_->queue-
 }
 [[gnu::always_inline]] inline Claim<void> Producer<void>::try_claim(std::size_t bytes) { return claim_room(bytes, nullptr); }
 
-inline ClaimBatch::ClaimBatch(core::ProducerEndpoint* producer, core::Grant grant, std::uint32_t bytes)
+inline ClaimBatch::ClaimBatch(core::ProducerEndpoint* producer, core::Grant grant, std::uint64_t step,
+                              std::uint32_t bytes)
     : producer_(producer),
       position_(grant.position),
+      step_(step),
       count_(grant.count),
       bytes_(bytes),
-      outcome_(Outcome::ok) {
-  for (std::size_t i = 0; i < count_; ++i) set(i, bytes);
-}
+      outcome_(Outcome::ok) {}
 
 inline std::uint64_t ClaimBatch::position_at(std::size_t i) const {
-  return producer_->is_spsc ? position_ + i * producer_->extent_of(bytes_) : layout::position_add(position_, i);
+  return producer_->is_spsc ? position_ + i * step_ : layout::position_add(position_, i);
 }
 
 inline std::span<std::byte> ClaimBatch::operator[](std::size_t i) const {
@@ -161,35 +161,55 @@ inline std::span<std::byte> ClaimBatch::operator[](std::size_t i) const {
 inline void ClaimBatch::set(std::size_t i, std::size_t bytes, std::uint32_t type) {
   if (i >= size() || producer_->is_detached()) return;
   // The slot or record is ours until it is published, so its own words keep what was set.
-  const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(bytes, bytes_));
-  if (producer_->is_spsc)
-    producer_->records.describe(position_at(i), layout::record_word(length, type));
-  else
-    producer_->queue->slot(position_at(i))
-        .descriptor.store(layout::descriptor(length, type), std::memory_order_relaxed);
+  const auto describe = [this](std::size_t which, std::uint32_t length, std::uint32_t tag) {
+    if (producer_->is_spsc)
+      producer_->records.describe(position_at(which), layout::record_word(length, tag));
+    else
+      producer_->queue->slot(position_at(which))
+          .descriptor.store(layout::descriptor(length, tag), std::memory_order_relaxed);
+  };
+  if (!std::exchange(described_, true))
+    for (std::size_t each = 0; each < count_; ++each) describe(each, bytes_, 0);
+  describe(i, static_cast<std::uint32_t>(std::min<std::size_t>(bytes, bytes_)), type);
+}
+
+inline void ClaimBatch::publish_slots(core::ProducerEndpoint& producer, std::size_t n) const {
+  const bool metadata = producer.queue->flags & layout::kQueueMetadata;
+  for (std::size_t i = 0; i < count_; ++i) {
+    const std::uint64_t position = layout::position_add(position_, i);
+    if (i >= n) {
+      core::abort_claim(producer, position, false);
+      continue;
+    }
+    if (metadata) [[unlikely]]
+      core::write_metadata(producer, producer.metadata(position), 0);
+    if (!described_)
+      producer.queue->slot(position).descriptor.store(layout::descriptor(bytes_, 0), std::memory_order_relaxed);
+    producer.ring.publish(position);
+  }
+}
+
+inline void ClaimBatch::publish_records(core::ProducerEndpoint& producer, std::size_t n) const {
+  const bool metadata = producer.queue->flags & layout::kQueueMetadata;
+  std::uint64_t position = position_;
+  for (std::size_t i = 0; i < n; ++i, position += step_) {
+    if (metadata) [[unlikely]]
+      core::write_metadata(producer, producer.metadata(position), 0);
+    producer.records.publish(position, described_ ? producer.records.description(position)
+                                                  : layout::record_word(bytes_, 0));
+  }
+  if (n < count_) core::abort_records(producer, position, step_, static_cast<std::uint32_t>(count_ - n));
 }
 
 inline void ClaimBatch::publish(std::size_t n) {
   core::ProducerEndpoint* const producer = std::exchange(producer_, nullptr);
   if (producer == nullptr) return;
   if (!producer->is_detached()) {
-    const bool spsc = producer->is_spsc;
-    const std::uint64_t step = spsc ? producer->extent_of(bytes_) : 1;
-    for (std::size_t i = 0; i < count_; ++i) {
-      const std::uint64_t position = spsc ? position_ + i * step : layout::position_add(position_, i);
-      if (i >= n) {
-        if (!spsc) core::abort_claim(*producer, position, false);
-        continue;
-      }
-      if (producer->queue->flags & layout::kQueueMetadata)
-        core::write_metadata(*producer, producer->metadata(position), 0);
-      if (spsc)
-        producer->records.publish(position, producer->records.description(position));
-      else
-        producer->ring.publish(position);
-    }
-    if (spsc && n < count_)
-      core::abort_records(*producer, position_ + n * step, step, static_cast<std::uint32_t>(count_ - n));
+    n = std::min<std::size_t>(n, count_);
+    if (producer->is_spsc)
+      publish_records(*producer, n);
+    else
+      publish_slots(*producer, n);
     producer->finish(position_);
   }
   producer->give_back();
@@ -210,7 +230,7 @@ inline ClaimBatch Producer<void>::claim_rooms(std::size_t max, std::size_t bytes
     if (outcome != Outcome::ok) return ClaimBatch(outcome);
   }
   producer.borrow();
-  return ClaimBatch(&producer, grant, static_cast<std::uint32_t>(bytes));
+  return ClaimBatch(&producer, grant, extent, static_cast<std::uint32_t>(bytes));
 }
 
 inline ClaimBatch Producer<void>::claim_batch(std::size_t max, std::size_t bytes, const Limit& limit) {
