@@ -252,8 +252,10 @@ inline Message MessageBatch::pop_front() {
     position_ = consumer->next(position_);
   }
   const std::uint64_t first = position_;
-  mask_ >>= 1;
-  position_ = consumer->next(position_);
+  do {  // to the next message: see visit()
+    position_ = consumer->next(position_);
+    mask_ >>= 1;
+  } while (mask_ != 0 && !(mask_ & 1));
   if (mask_ == 0)
     consumer_ = nullptr;  // the batch's loan becomes the message's
   else
@@ -263,10 +265,17 @@ inline Message MessageBatch::pop_front() {
 
 template <class Visit>
 void MessageBatch::visit(core::ConsumerEndpoint& consumer, Visit&& visit) const {
+  // Where the next message lies is found before the visit: a release ends what says it, and with a record also what was
+  // aborted behind it, so that the producer may write there at once.
   std::uint64_t position = position_;
-  for (std::uint64_t rest = mask_; rest != 0; rest >>= 1) {
-    const std::uint64_t next = consumer.next(position);  // before the visit: a release may end what says it
-    if (rest & 1) visit(position);
+  for (std::uint64_t rest = mask_; rest != 0;) {
+    const bool held = rest & 1;
+    std::uint64_t next = position;
+    do {
+      next = consumer.next(next);
+      rest >>= 1;
+    } while (rest != 0 && !(rest & 1));
+    if (held) visit(position);
     position = next;
   }
 }
