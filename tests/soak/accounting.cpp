@@ -5,6 +5,7 @@
 #include "core/directory.hpp"
 #include "core/participants.hpp"
 #include "objects/queue_object.hpp"
+#include "objects/spsc_object.hpp"
 #include "shmq/layout/words.hpp"
 
 namespace soak {
@@ -20,6 +21,35 @@ void for_each_ring(core::Attachment& attachment, Visit&& visit) {
     if (objects::ring_of(attachment.view(), space, ring))
       visit(attachment.view().entry(space.entry).name.get(), space, ring);
   });
+}
+
+template <class Visit>
+void for_each_byte_ring(core::Attachment& attachment, Visit&& visit) {
+  core::Directory(attachment).for_each([&](const core::ObjectSpace& space, layout::ObjectKind) {
+    core::ShmSpscMemory memory;
+    if (objects::spsc_ring_of(attachment.view(), space, memory))
+      visit(attachment.view().entry(space.entry).name.get(), space, memory);
+  });
+}
+
+/// Everything taken and released, and the lazily written head no more than a ring behind.
+bool is_at_its_end(const core::ShmSpscMemory& memory) {
+  const std::uint64_t head = memory.head().load(), released = memory.released().load();
+  return released == memory.tail().load() && released - head <= memory.ring_bytes();
+}
+
+std::string described(const core::ShmSpscMemory& memory) {
+  std::ostringstream out;
+  const auto end = [&](const char* name, std::uint64_t word) {
+    out << ", " << name << " state " << int(layout::word_state(word)) << " owner " << layout::owner_of(word)
+        << " epoch " << layout::word_epoch(word);
+  };
+  out << "head " << memory.head().load() << " released " << memory.released().load() << " received "
+      << memory.received().load() << " last " << memory.last().load() << " settled " << memory.settled().load()
+      << " tail " << memory.tail().load() << " state " << memory.state().load();
+  end("producer", memory.producer().load());
+  end("consumer", memory.consumer().load());
+  return out.str();
 }
 
 std::uint64_t slots_not_free(core::ShmRing& ring) {
@@ -38,6 +68,9 @@ bool drained(core::Attachment& attachment) {
     const std::uint64_t head = layout::ring_position(ring.memory().head().load());
     all &= tail == head && slots_not_free(ring) == 0;
   });
+  for_each_byte_ring(attachment, [&](const std::string&, const core::ObjectSpace&, core::ShmSpscMemory& memory) {
+    all &= is_at_its_end(memory);
+  });
   return all;
 }
 
@@ -51,6 +84,19 @@ std::vector<std::string> unaccounted(core::Attachment& attachment, std::uint32_t
                     found.push_back(std::to_string(count) + " slots of " + name + " are not free");
                   units_owned += (space.size_bytes + layout::kUnitBytes - 1) / layout::kUnitBytes;
                 });
+  const auto look_at_byte_ring = [&](const std::string& name, const core::ObjectSpace& space,
+                                     core::ShmSpscMemory& memory) {
+    if (!is_at_its_end(memory)) found.push_back(name + " is not empty: " + described(memory));
+    units_owned += (space.size_bytes + layout::kUnitBytes - 1) / layout::kUnitBytes;
+    for (const std::uint64_t word : {memory.producer().load(), memory.consumer().load()}) {
+      if (core::end_state(word) == layout::EndState::free) continue;
+      const std::uint32_t row = layout::owner_of(word) - 1;
+      if (row >= view.geometry().rows ||
+          attachment.liveness(row, view.row(row).word.load()) != core::Liveness::alive)
+        found.push_back("an end of " + name + " belongs to no living process: " + described(memory));
+    }
+  };
+  for_each_byte_ring(attachment, look_at_byte_ring);
   std::uint64_t units_taken = 0;
   for (std::uint64_t i = 0; i < view.geometry().unit_count; ++i) units_taken += view.unit(i).load() != 0;
   if (units_taken != units_owned)
@@ -107,6 +153,9 @@ std::string describe(core::Attachment& attachment) {
           << " owner " << layout::owner_of(slot) << " deliveries " << layout::slot_deliveries(slot) << '\n';
       ++shown;
     }
+  });
+  for_each_byte_ring(attachment, [&](const std::string& name, const core::ObjectSpace&, core::ShmSpscMemory& memory) {
+    out << name << ": " << described(memory) << '\n';
   });
   for (std::uint32_t i = 0; i < view.geometry().block_count; ++i)
     if (const std::uint64_t word = view.block_word(i).load(); layout::word_state(word) != 0)

@@ -1,5 +1,6 @@
 // Receives from `wide`, `small` and `relay_out`, or (there is one such) from `single`: one by one and in
-// batches, holds some messages for a while, and gives some back.
+// batches, holds some messages for a while, and gives some back. Those of the spsc queues take turns: whoever has the
+// end lets go of it now and then, and the others try until they get it.
 #include <deque>
 #include <memory>
 #include <utility>
@@ -19,6 +20,8 @@ class SoakConsumer : public Worker {
   SoakConsumer(Control& control, const WorkerPlace& place) : Worker(control, place) {
     if (place.role == Role::single_consumer)
       sources_ = {single};
+    else if (place.role == Role::spsc_consumer)
+      sources_ = {ring, large_ring};
     else
       sources_ = {wide, small, relay_out};
   }
@@ -41,6 +44,7 @@ class SoakConsumer : public Worker {
     held_.clear();
     blocked_since_ = {};
     if (!queues) return;
+    for (const QueueNumber q : sources_) leaves_end(q, false);
     for (auto& consumer : consumers_) consumer.reset();
     for (auto& opened : queues_) opened.reset();
   }
@@ -54,23 +58,41 @@ class SoakConsumer : public Worker {
   void step(Phase phase) override {
     const QueueNumber q = sources_[pick(0, sources_.size() - 1)];
     if (ended_[q]) return;
+    if (!consumers_[q]) consumers_[q].emplace(queues_[q]->consumer());
     const std::size_t keep = phase == Phase::run && chance(0.3) ? pick(1, 3) : 0;
     const std::uint64_t turns = phase == Phase::run ? pick(1, 100) : 10;
     for (std::uint64_t i = 0; i < turns; ++i) {
       if (!(chance(0.3) ? batch(q) : one(q))) break;
-      while (held_.size() > keep) release_oldest();
+      while (held_.size() > keep) {
+        if (chance(0.1)) std::swap(held_.front(), held_.back());  // before its turn
+        release_oldest();
+      }
     }
     while (!held_.empty()) release_oldest();
+    // The end of the stream is heard by one after the other.
+    if (is_spsc(q) && (ended_[q] || chance(0.1))) leave_end(q);
+  }
+
+  void leave_end(QueueNumber q) {
+    leaves_end(q, false);
+    consumers_[q].reset();
   }
 
   /// False where nothing came.
   bool came(Outcome outcome, QueueNumber q) {
+    if (is_spsc(q)) {
+      if (outcome == Outcome::busy) {
+        ::usleep(static_cast<useconds_t>(pick(50, 1000)));
+        return false;
+      }
+      has_end(q, false);
+    }
     if (outcome == Outcome::ok) {
       if (const std::int64_t since = std::exchange(blocked_since_[q], 0); since != 0) waited(since);
       return true;
     }
     // Nothing to be had although there is something: whoever is in the way is stopped, slow or dead.
-    if (queues_[q]->depth() == 0)
+    if (is_spsc(q) || queues_[q]->depth() == 0)
       blocked_since_[q] = 0;
     else if (blocked_since_[q] == 0)
       blocked_since_[q] = shmq::base::monotonic_ns();

@@ -11,7 +11,8 @@ namespace {
 
 constexpr const char* kUsage = R"(Usage: shmq-soak [OPTION...]
 
-Producers, consumers and forwarders over five queues of one segment. They are killed (SIGKILL) and stopped (SIGSTOP,
+Producers, consumers and forwarders over five mpmc queues of one segment, and producers and consumers that compete for
+the ends of two spsc queues. They are killed (SIGKILL) and stopped (SIGSTOP,
 SIGCONT) at random instants and replaced. Each journals to a file of its own what it does; every epoch ends with a
 drain, in which the journals are judged and the segment is accounted for.
 
@@ -21,6 +22,9 @@ drain, in which the journals are judged and the segment is accounted for.
   --producers N       3
   --consumers N       3, and one more of the queue that has only one
   --forwarders N      2
+  --spsc-producers N  3
+  --spsc-consumers N  3
+  --only KIND         mpmc or spsc: only the processes of that kind of queue
   --keep              leaves segment and journals behind where something is wrong
 
 Exit status: 0 no violation; 1 a violation, said on stderr; 2 usage.
@@ -44,6 +48,14 @@ int main(int argc, char** argv) {
       settings.keep = true;
       continue;
     }
+    if (option == "--only" && i + 1 < argc) {
+      const std::string kind = argv[++i];
+      settings.mpmc = kind == "mpmc";
+      settings.spsc = kind == "spsc";
+      if (settings.mpmc || settings.spsc) continue;
+      std::fputs(kUsage, stderr);
+      return 2;
+    }
     char* end = nullptr;
     const double number = i + 1 < argc ? std::strtod(argv[++i], &end) : -1;
     const bool sound = end != nullptr && *end == '\0' && number >= 0;
@@ -60,6 +72,10 @@ int main(int argc, char** argv) {
       settings.consumers = count;
     else if (count > 0 && count <= 20 && option == "--forwarders")
       settings.forwarders = count;
+    else if (count > 0 && count <= 20 && option == "--spsc-producers")
+      settings.spsc_producers = count;
+    else if (count > 0 && count <= 20 && option == "--spsc-consumers")
+      settings.spsc_consumers = count;
     else {
       std::fputs(kUsage, stderr);
       return 2;

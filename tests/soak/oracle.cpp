@@ -37,7 +37,7 @@ class Judge {
       one.push_back(&record);
     }
     if (!one.empty()) message(one);
-    order_of_single();
+    for (const std::uint8_t q : {single, ring, large_ring}) order_in(q);
     unique_ids();
     return std::move(verdict_);
   }
@@ -119,19 +119,25 @@ class Judge {
       violation(id, "was released more often than it can have been forwarded" + where);
   }
 
-  void order_of_single() {
+  void order_in(std::uint8_t queue) {
     std::vector<const Record*> first;
     for (const Record& record : records_)
-      if (record.event == Event::got && record.queue == single && !record.marked) first.push_back(&record);
+      if (record.event == Event::got && record.queue == queue && !record.marked) first.push_back(&record);
     std::stable_sort(first.begin(), first.end(),
                      [](const Record* a, const Record* b) { return a->time_ns < b->time_ns; });
     std::unordered_map<std::uint32_t, std::uint64_t> newest;
+    const Record* before = nullptr;
     for (const Record* record : first) {
       const auto [at, fresh] = newest.try_emplace(producer_of(record->id), sequence_of(record->id));
       if (!fresh && sequence_of(record->id) <= at->second)
         violation(record->id,
-                  "came after " + std::to_string(at->second) + " of the same producer, in single");
+                  "came after " + std::to_string(at->second) + " of the same producer, in " +
+                      queue_plans()[queue].name);
       at->second = std::max(at->second, sequence_of(record->id));
+      if (is_spsc(queue) && before != nullptr && record->position <= before->position)
+        violation(record->id, "came at position " + std::to_string(record->position) + ", after " +
+                                  std::to_string(before->position) + ", in " + queue_plans()[queue].name);
+      before = record;
     }
   }
 

@@ -4,7 +4,8 @@
 //  2  nothing was got that was never intended
 //  3  of the deliveries of one message in one queue at most one is not marked, and that is the first
 //  4  after `released` was journalled, the message never comes again in that queue
-//  5  in the queue with one consumer, first deliveries of one producer come in the order of its sending
+//  5  in the queues with one consumer at a time, first deliveries of one producer come in the order of its sending, and
+//     in the spsc queues those of all producers in the order of their positions
 //  6  a message has one id() wherever and however often it comes, and no two messages have the same
 // A forward of an inline payload may be cut between its two steps: such a message may come twice in
 // `relay_out`, and at most one of its deliveries there is unmarked. Payloads in blocks are never in two

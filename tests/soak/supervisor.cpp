@@ -23,8 +23,6 @@ using shmq::base::monotonic_ns;
 
 constexpr double kHangSeconds = 120;  // a detector of hangs, not a measure of speed
 
-bool is_consumer(Role role) { return role == Role::consumer || role == Role::single_consumer; }
-
 }  // namespace
 
 Supervisor::Supervisor(const Settings& settings) : settings_(settings), dice_(settings.seed) {
@@ -45,10 +43,16 @@ Supervisor::Supervisor(const Settings& settings) : settings_(settings), dice_(se
       children_.push_back(child);
     }
   };
-  add(Role::producer, settings.producers);
-  add(Role::consumer, settings.consumers);
-  add(Role::single_consumer, 1);
-  add(Role::forwarder, settings.forwarders);
+  if (settings.mpmc) {
+    add(Role::producer, settings.producers);
+    add(Role::consumer, settings.consumers);
+    add(Role::single_consumer, 1);
+    add(Role::forwarder, settings.forwarders);
+  }
+  if (settings.spsc) {
+    add(Role::spsc_producer, settings.spsc_producers);
+    add(Role::spsc_consumer, settings.spsc_consumers);
+  }
 }
 
 Supervisor::~Supervisor() {
@@ -134,6 +138,10 @@ bool Supervisor::look_after_children() {
                       (WIFSIGNALED(status) ? "by signal " + std::to_string(WTERMSIG(status))
                                            : "with status " + std::to_string(WEXITSTATUS(status))));
     if (!child.killed && left) ++totals_.exits;
+    for (auto& sides : control_->ends)
+      for (Control::End& end : sides)
+        if (std::uint32_t number = child.place.number; end.owner.compare_exchange_strong(number, 0))
+          end.owner_died.store(true);
     child.pid = 0;
     start(child);
   }
@@ -190,7 +198,7 @@ bool Supervisor::drain(bool by_closing) {
   }
   for (Child& child : children_)
     if (child.stopped_until_ns != 0) resume(child);
-  const auto producers = [](const Child& c) { return c.place.role == Role::producer; };
+  const auto producers = [](const Child& c) { return is_producer(c.place.role); };
   if (!wait_for("a producer does not finish", [&] { return acknowledged(producers); })) return false;
 
   if (by_closing) {
@@ -200,7 +208,7 @@ bool Supervisor::drain(bool by_closing) {
     const auto close = [&](QueueNumber q) {
       if (auto queue = segment->open_queue(queue_plans()[q].name)) queue->close();
     };
-    for (const QueueNumber q : {wide, small, single, relay_in}) close(q);
+    for (const QueueNumber q : {wide, small, single, relay_in, ring, large_ring}) close(q);
     const auto forwarders = [](const Child& c) { return c.place.role == Role::forwarder; };
     if (!wait_for("a forwarder does not reach the end of its stream",
                   [&] { return acknowledged(forwarders); }))
@@ -318,10 +326,11 @@ bool Supervisor::run() {
       "held; "
       "%llu messages published and all got, %llu intended by the killed; %llu deliveries, %llu marked as "
       "repeats, "
-      "%llu forwarded (%llu twice); longest wait behind a killed peer %.1f ms; %s\n",
+      "%llu forwarded (%llu twice); %llu ends of spsc queues had after a dead owner; "
+      "longest wait behind a killed peer %.1f ms; %s\n",
       n(settings_.seed), seconds, n(totals_.epochs), n(totals_.started), n(totals_.kills), n(totals_.stops),
       n(totals_.exits), n(totals_.published), n(totals_.unsure), n(totals_.got), n(totals_.redeliveries),
-      n(totals_.forwarded), n(totals_.forwarded_twice),
+      n(totals_.forwarded), n(totals_.forwarded_twice), n(control_->successions.load()),
       static_cast<double>(control_->longest_wait_ns.load()) / 1e6, fine ? "no violation" : "FAILED");
   return fine;
 }

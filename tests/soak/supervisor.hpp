@@ -23,6 +23,9 @@ struct Settings {
   std::uint32_t producers = 3;
   std::uint32_t consumers = 3;
   std::uint32_t forwarders = 2;
+  std::uint32_t spsc_producers = 3;
+  std::uint32_t spsc_consumers = 3;
+  bool mpmc = true, spsc = true;
   bool keep = false;  // leaves segment and journals where something is wrong
 };
 

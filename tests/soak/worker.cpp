@@ -75,6 +75,20 @@ void Worker::waited(std::int64_t since_ns) {
   }
 }
 
+void Worker::has_end(QueueNumber queue, bool producers) {
+  if (has_[queue][producers]) return;
+  has_[queue][producers] = true;
+  Control::End& end = control_.ends[queue][producers];
+  end.owner.store(place_.number);
+  if (end.owner_died.exchange(false)) control_.successions.fetch_add(1);
+}
+
+void Worker::leaves_end(QueueNumber queue, bool producers) {
+  if (!has_[queue][producers]) return;
+  has_[queue][producers] = false;
+  control_.ends[queue][producers].owner.store(0);
+}
+
 Record Worker::record_of(const shmq::Message& message, QueueNumber queue) {
   Record record;
   record.time_ns = shmq::base::monotonic_ns();
@@ -97,10 +111,12 @@ int run_worker(Control& control, const WorkerPlace& place) {
   std::unique_ptr<Worker> worker;
   switch (place.role) {
     case Role::producer:
+    case Role::spsc_producer:
       worker = make_producer(control, place);
       break;
     case Role::consumer:
     case Role::single_consumer:
+    case Role::spsc_consumer:
       worker = make_consumer(control, place);
       break;
     case Role::forwarder:

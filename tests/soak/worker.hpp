@@ -39,6 +39,9 @@ class Worker {
   void perhaps_leave();
   /// Ends this process, and the soak with it.
   [[noreturn]] void wrong(const std::string& what);
+  /// It has the end of an spsc queue, or is about to let go of it.
+  void has_end(QueueNumber queue, bool producers);
+  void leaves_end(QueueNumber queue, bool producers);
   /// A call that began to wait at `since_ns` has got on.
   void waited(std::int64_t since_ns);
   Record record_of(const shmq::Message& message, QueueNumber queue);
@@ -47,6 +50,9 @@ class Worker {
   const WorkerPlace& place_;
   Journal journal_;
   std::mt19937_64 dice_;
+
+ private:
+  bool has_[kQueues][2] = {};
 };
 
 std::unique_ptr<Worker> make_producer(Control& control, const WorkerPlace& place);

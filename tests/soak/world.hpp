@@ -14,8 +14,11 @@
 
 namespace soak {
 
-/// Producers send to the first four; forwarders move what comes to `relay_in` on to `relay_out`.
-enum QueueNumber : std::uint8_t { wide, small, single, relay_in, relay_out, kQueues };
+/// Producers send to the first four; forwarders move what comes to `relay_in` on to `relay_out`. The last two are spsc
+/// queues, with producers and consumers of their own that compete for their ends.
+enum QueueNumber : std::uint8_t { wide, small, single, relay_in, relay_out, ring, large_ring, kQueues };
+
+constexpr bool is_spsc(std::uint8_t queue) { return queue >= ring; }
 
 struct QueuePlan {
   const char* name;
@@ -29,15 +32,23 @@ inline const std::array<QueuePlan, kQueues>& queue_plans() {
       {"single", {.capacity = 64, .slot_bytes = 256}},  // one consumer: first deliveries in order
       {"relay_in", {.capacity = 64, .slot_bytes = 128}},
       {"relay_out", {.capacity = 32, .slot_bytes = 64}},
+      {"ring", {.kind = shmq::QueueKind::spsc, .ring_bytes = 1024}},
+      {"large_ring", {.kind = shmq::QueueKind::spsc, .ring_bytes = 128 << 10, .metadata = true}},
   }};
   return kPlans;
 }
 
-enum class Role : std::uint8_t { producer, consumer, single_consumer, forwarder };
+enum class Role : std::uint8_t { producer, consumer, single_consumer, forwarder, spsc_producer, spsc_consumer };
+
+constexpr bool is_producer(Role role) { return role == Role::producer || role == Role::spsc_producer; }
+constexpr bool is_consumer(Role role) {
+  return role == Role::consumer || role == Role::single_consumer || role == Role::spsc_consumer;
+}
+
 
 enum class Phase : std::uint32_t {
   run,
-  drain,  // producers idle; the others go on
+  drain,  // producers idle, once they have had each end that they compete for; the others go on
   close,  // the queues are closed: everybody reads to the end of the stream and lets go of the queues
   pause,  // everybody idle, nothing held
   leave,
@@ -54,9 +65,15 @@ struct Control {
   std::atomic<std::uint32_t> stopped{0};
   std::atomic<std::int64_t> longest_wait_ns{0};
   std::atomic<std::uint64_t> failures{0};
+  std::atomic<std::uint64_t> successions{0};  // ends that were had after one who died with them
   struct Worker {
     std::atomic<std::uint32_t> acknowledged{~0u};  // the command that it has obeyed
   } workers[kWorkersMax];
+  /// Who says that it has an end of an spsc queue, by its number in the run; for the figures only.
+  struct End {
+    std::atomic<std::uint32_t> owner{0};
+    std::atomic<bool> owner_died{false};
+  } ends[kQueues][2];
 
   Phase phase() const { return static_cast<Phase>(command.load() & 7); }
 };
