@@ -49,6 +49,8 @@ struct Taken {
   Outcome outcome = Outcome::ok;
   std::uint64_t position = 0;
   std::uint64_t mask = 0;
+  /// Of an spsc queue: from one message to the next, where that is the same for all of them; else 0.
+  std::uint64_t step = 0;
 };
 /// `limit` null: does not wait.
 Taken receive_slow(ConsumerEndpoint& consumer, std::uint32_t max, const Limit* limit);
@@ -151,6 +153,7 @@ class [[nodiscard]] MessageBatch {
       : consumer_(std::exchange(other.consumer_, nullptr)),
         position_(other.position_),
         mask_(other.mask_),
+        step_(other.step_),
         outcome_(other.outcome_) {}
   MessageBatch& operator=(MessageBatch&& other) noexcept {
     if (this != &other) {
@@ -179,13 +182,15 @@ class [[nodiscard]] MessageBatch {
   template <class Visit>
   void visit(core::ConsumerEndpoint& consumer, Visit&& visit) const;
   bool release_records(core::ConsumerEndpoint& consumer) const;
-  MessageBatch(core::ConsumerEndpoint* consumer, std::uint64_t position, std::uint64_t mask)
-      : consumer_(consumer), position_(position), mask_(mask), outcome_(Outcome::ok) {}
+  MessageBatch(core::ConsumerEndpoint* consumer, const core::Taken& taken)
+      : consumer_(consumer), position_(taken.position), mask_(taken.mask), step_(taken.step), outcome_(Outcome::ok) {}
+  std::uint64_t after(core::ConsumerEndpoint& consumer, std::uint64_t position) const;
   explicit MessageBatch(Outcome outcome) : outcome_(outcome) {}
 
   core::ConsumerEndpoint* consumer_ = nullptr;
   std::uint64_t position_ = 0;
   std::uint64_t mask_ = 0;  // bit i: the i-th slot or record from position_ on is a message of this batch
+  std::uint64_t step_ = 0;  // from one to the next; 0: that is to be found out
   Outcome outcome_ = Outcome::empty;
 };
 

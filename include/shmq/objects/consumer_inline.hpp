@@ -161,6 +161,10 @@ inline core::Taken Consumer<void>::take(std::size_t max, const Limit* limit) {
     return {Outcome::detached};
   const auto count = static_cast<std::uint32_t>(std::clamp<std::size_t>(max, 1, kBatchMax));
   if (consumer.is_spsc) {
+    std::uint64_t first = 0;
+    if (count > 1)
+      if (const std::uint32_t run = consumer.records.take_run(count, first); run != 0) [[likely]]
+        return {Outcome::ok, first, ~std::uint64_t{0} >> (64 - run), consumer.records.usual_extent()};
     const core::RecordGrant grant = consumer.records.try_take(count, false);
     if (grant.status == core::RingStatus::ok && !grant.again && !grant.made_room) [[likely]]
       return {Outcome::ok, grant.position, grant.mask};
@@ -195,7 +199,7 @@ inline Message Consumer<void>::message(const core::Taken& taken) {
 inline MessageBatch Consumer<void>::batch(const core::Taken& taken) {
   if (taken.outcome != Outcome::ok) return MessageBatch(taken.outcome);
   endpoint_->borrow();
-  return MessageBatch(endpoint_.get(), taken.position, taken.mask);
+  return MessageBatch(endpoint_.get(), taken);
 }
 
 [[gnu::always_inline]] inline Message Consumer<void>::receive_one(const Limit* limit) {
@@ -244,16 +248,20 @@ namespace core {
     core::drop_message(*consumer, position_);
 }
 
+inline std::uint64_t MessageBatch::after(core::ConsumerEndpoint& consumer, std::uint64_t position) const {
+  return step_ != 0 ? position + step_ : consumer.next(position);
+}
+
 inline Message MessageBatch::pop_front() {
   if (consumer_ == nullptr) return Message(Outcome::empty);
   core::ConsumerEndpoint* const consumer = consumer_;
   while (!(mask_ & 1)) {
     mask_ >>= 1;
-    position_ = consumer->next(position_);
+    position_ = after(*consumer, position_);
   }
   const std::uint64_t first = position_;
   do {  // to the next message: see visit()
-    position_ = consumer->next(position_);
+    position_ = after(*consumer, position_);
     mask_ >>= 1;
   } while (mask_ != 0 && !(mask_ & 1));
   if (mask_ == 0)
@@ -272,7 +280,7 @@ void MessageBatch::visit(core::ConsumerEndpoint& consumer, Visit&& visit) const 
     const bool held = rest & 1;
     std::uint64_t next = position;
     do {
-      next = consumer.next(next);
+      next = after(consumer, next);
       rest >>= 1;
     } while (rest != 0 && !(rest & 1));
     if (held) visit(position);
@@ -292,7 +300,10 @@ void MessageBatch::for_each(Read&& read) const {
 
 inline bool MessageBatch::release_records(core::ConsumerEndpoint& consumer) const {
   std::uint64_t end = position_;
-  for (std::uint64_t rest = mask_; rest != 0; rest >>= 1) end = consumer.next(end);
+  if (step_ != 0)
+    end += step_ * static_cast<std::uint64_t>(__builtin_popcountll(mask_));
+  else
+    for (std::uint64_t rest = mask_; rest != 0; rest >>= 1) end = consumer.next(end);
   if (!consumer.records.release_run(position_, end)) return false;
   core::notify(*consumer.queue->space_event);
   return true;
