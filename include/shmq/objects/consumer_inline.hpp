@@ -304,7 +304,7 @@ inline bool MessageBatch::release_records(core::ConsumerEndpoint& consumer) cons
     end += step_ * static_cast<std::uint64_t>(__builtin_popcountll(mask_));
   else
     for (std::uint64_t rest = mask_; rest != 0; rest >>= 1) end = consumer.next(end);
-  if (!consumer.records.release_run(position_, end)) return false;
+  if (!consumer.records.release_run(position_, end, step_)) return false;
   core::notify(*consumer.queue->space_event);
   return true;
 }
