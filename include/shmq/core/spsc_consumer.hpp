@@ -101,7 +101,7 @@ class SpscConsumer {
       return {owns_ ? RingStatus::corrupt : RingStatus::busy};
     if (memory_.state().load(std::memory_order_relaxed) & layout::kSpscRemoved) [[unlikely]]
       return {RingStatus::removed};
-    const std::uint64_t began = position_;
+    std::uint64_t lap = position_;
     last_ = position_ - 1;  // none: what was taken last is known to take_next() alone
     if (requeued_ != 0) [[unlikely]] {
       const RecordGrant again = take_requeued();
@@ -129,7 +129,12 @@ class SpscConsumer {
           position_ = next;
           grant.made_room |= position == released_;
           finish(position, next);
-          if (position_ - began > bytes_) return corrupt();  // nothing but tombs, all around
+          // Once around: either the producer went on where this call made room, or these words are no records.
+          if (position_ - lap > bytes_) {
+            const std::uint64_t tail = memory_.tail().load(std::memory_order_acquire);
+            if (lies_before(tail, position_) || tail - released_ > bytes_) return corrupt();
+            lap = position_;
+          }
           if (grant.mask == 0)
             grant.position = next;
           else

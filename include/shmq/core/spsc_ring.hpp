@@ -2,7 +2,8 @@
 //
 // Who may call     SpscProducer: the one who owns the producer's end; SpscConsumer: the one who owns the consumer's. A
 //                  dead owner is succeeded: free_end_of() is for a reaper that knows it to be dead.
-// Progress         wait-free. `full` and `empty` are exact where the caller asks for a thorough look.
+// Progress         wait-free, apart from a take that steps over tombs for as long as the producer leaves nothing else.
+//                  `full` and `empty` are exact where the caller asks for a thorough look.
 // Linearization    claim: the store of tail. publish: the store of the record's word. take: the store of `received`.
 //                  release: the store of `released`, or of the record's mark.
 // Source           The record header that is the publish flag, cleared ahead by the producer, is folklore of byte rings
