@@ -94,6 +94,31 @@ class SpscConsumer {
     return true;
   }
 
+  /// The common case of try_take() for several: records of one size, back to back, all of them messages that nobody had
+  /// before. Their number, and the first one's position; 0: try_take() says why.
+  std::uint32_t take_run(std::uint32_t max, std::uint64_t& position) {
+    const std::uint64_t begin = position_;
+    const std::uint64_t extent = usual_extent();
+    if (!plain_ || usual_ == kNone || lies_before(begin, received_) ||
+        (memory_.state().load(std::memory_order_relaxed) & layout::kSpscRemoved)) [[unlikely]]
+      return 0;
+    const std::uint64_t end = begin + std::min(max * extent, bytes_ - (begin & (bytes_ - 1)));
+    std::uint32_t count = 0;
+    std::uint64_t at = begin;
+    for (; at + extent <= end; at += extent, ++count) {
+      const std::uint64_t word = memory_.word(at).load(std::memory_order_acquire);  // pairs with publish()
+      if ((word & (layout::kRecordPublished | layout::kRecordTomb)) != layout::kRecordPublished) break;
+      if (memory_.extent(at).load(std::memory_order_relaxed) != usual_) break;
+    }
+    if (count == 0 || at - released_ > bytes_) return 0;
+    position = begin;
+    last_ = at - 1;  // none
+    position_ = received_ = at;
+    memory_.received().store(at, std::memory_order_release);
+    return count;
+  }
+  std::uint64_t usual_extent() const { return layout::record_extent(usual_); }
+
   /// Takes up to `max` (64 at most) published records. A message that was handed out before comes alone. A look that
   /// is not thorough touches no line that the producer writes but the record's own.
   RecordGrant try_take(std::uint32_t max, bool thorough) {

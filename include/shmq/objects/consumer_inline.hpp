@@ -161,6 +161,10 @@ inline core::Taken Consumer<void>::take(std::size_t max, const Limit* limit) {
     return {Outcome::detached};
   const auto count = static_cast<std::uint32_t>(std::clamp<std::size_t>(max, 1, kBatchMax));
   if (consumer.is_spsc) {
+    std::uint64_t first = 0;
+    if (count > 1)
+      if (const std::uint32_t run = consumer.records.take_run(count, first); run != 0) [[likely]]
+        return {Outcome::ok, first, ~std::uint64_t{0} >> (64 - run), consumer.records.usual_extent()};
     const core::RecordGrant grant = consumer.records.try_take(count, false);
     if (grant.status == core::RingStatus::ok && !grant.again && !grant.made_room) [[likely]]
       return {Outcome::ok, grant.position, grant.mask};
@@ -309,7 +313,7 @@ inline void MessageBatch::release() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) {
-    if (step_ == 0 || !release_records(*consumer))
+    if (!consumer->is_spsc || !release_records(*consumer))
       visit(*consumer, [&](std::uint64_t position) { consumer->release(position); });
     consumer->more_in_batches += static_cast<std::uint32_t>(__builtin_popcountll(mask_)) - 1;
     if (consumer->due()) [[unlikely]]
