@@ -181,7 +181,6 @@ class [[nodiscard]] MessageBatch {
   friend class Consumer<void>;
   template <class Visit>
   void visit(core::ConsumerEndpoint& consumer, Visit&& visit) const;
-  bool release_records(core::ConsumerEndpoint& consumer) const;
   MessageBatch(core::ConsumerEndpoint* consumer, const core::Taken& taken)
       : consumer_(consumer), position_(taken.position), mask_(taken.mask), step_(taken.step), outcome_(Outcome::ok) {}
   std::uint64_t after(core::ConsumerEndpoint& consumer, std::uint64_t position) const;

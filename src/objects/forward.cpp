@@ -114,7 +114,7 @@ Outcome pass_on(ConsumerEndpoint& from, std::uint64_t position, ProducerEndpoint
   envelope.length_flags = layout::kLengthOrigin | (repeat ? layout::kLengthRepeat : 0);
   envelope.type = layout::descriptor_type(description);
   if (from.queue->flags & layout::kQueueMetadata) envelope.correlation = from.metadata(position).correlation;
-  const std::span<const std::byte> data = payload_of(from, position);
+  const std::span<const std::byte> data = from.payload(position);
   const bool in_block = layout::descriptor_length(description) & layout::kLengthInBlock;
   if (in_block && !from.is_spsc && !to.is_spsc && to.queue->attachment == from.queue->attachment)
     return hand_over(from, position, to, limit, envelope, static_cast<std::uint32_t>(data.size()));

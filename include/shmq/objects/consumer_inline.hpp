@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "shmq/base/cache_lines.hpp"
 #include "shmq/base/clock.hpp"
 #include "shmq/consumer.hpp"
 #include "shmq/core/spsc_consumer.hpp"
@@ -123,7 +124,18 @@ struct ConsumerEndpoint : Endpoint {
     return mask;
   }
 
-  void release(std::uint64_t position) {
+  std::span<const std::byte> payload(std::uint64_t position) const {
+    if (is_spsc) return record_payload(position);
+    const std::uint32_t bytes = length(position);
+    if (bytes & layout::kLengthInBlock) [[unlikely]]
+      return block_payload(*this, position, bytes & layout::kLengthMask);
+    // The length is shared memory: whatever it says, no more than the room is read.
+    return {queue->payload(position), std::min(bytes & layout::kLengthMask, queue->payload_room)};
+  }
+
+  void release(std::uint64_t position) { release(position, payload(position)); }
+  void release(std::uint64_t position, std::span<const std::byte> payload) {
+    base::hand_over_lines(payload);
     if (is_spsc) {
       records.release(position);
       notify(*queue->space_event);
@@ -132,18 +144,15 @@ struct ConsumerEndpoint : Endpoint {
     else
       release_slot(position);
   }
+  /// Records from `begin` on, which lie back to back up to `end` and were taken together. False: an earlier one is still
+  /// held, and each has to be released by itself.
+  bool release_run(std::uint64_t begin, std::uint64_t end) {
+    base::hand_over_lines({records.memory().at(begin), end - begin});
+    if (!records.release_run(begin, end)) return false;
+    notify(*queue->space_event);
+    return true;
+  }
 };
-
-/// The payload of a message that the consumer holds.
-inline std::span<const std::byte> payload_of(const ConsumerEndpoint& consumer, std::uint64_t position) {
-  if (consumer.is_spsc) return consumer.record_payload(position);
-  const std::uint32_t length = consumer.length(position);
-  if (length & layout::kLengthInBlock) [[unlikely]]
-    return block_payload(consumer, position, length & layout::kLengthMask);
-  // The length is shared memory: whatever it says, no more than the room is read.
-  return {consumer.queue->payload(position),
-          std::min(length & layout::kLengthMask, consumer.queue->payload_room)};
-}
 
 }  // namespace core
 
@@ -186,7 +195,7 @@ inline core::Taken Consumer<void>::take(std::size_t max, const Limit* limit) {
 
 inline Message::Message(core::ConsumerEndpoint* consumer, std::uint64_t position)
     : consumer_(consumer),
-      data_(core::payload_of(*consumer, position)),
+      data_(consumer->payload(position)),
       position_(position),
       outcome_(Outcome::ok) {}
 
@@ -228,7 +237,7 @@ inline MessageBatch Consumer<void>::try_receive_batch(std::size_t max) { return 
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) [[likely]] {
-    consumer->release(position_);
+    consumer->release(position_, data_);
     if (consumer->due()) [[unlikely]]
       core::stamp_take(*consumer);
   }
@@ -298,24 +307,14 @@ void MessageBatch::for_each(Read&& read) const {
   });
 }
 
-inline bool MessageBatch::release_records(core::ConsumerEndpoint& consumer) const {
-  std::uint64_t end = position_;
-  if (step_ != 0)
-    end += step_ * static_cast<std::uint64_t>(__builtin_popcountll(mask_));
-  else
-    for (std::uint64_t rest = mask_; rest != 0; rest >>= 1) end = consumer.next(end);
-  if (!consumer.records.release_run(position_, end, step_)) return false;
-  core::notify(*consumer.queue->space_event);
-  return true;
-}
-
 inline void MessageBatch::release() {
   core::ConsumerEndpoint* const consumer = std::exchange(consumer_, nullptr);
   if (consumer == nullptr) return;
   if (!consumer->is_detached()) {
-    if (!consumer->is_spsc || !release_records(*consumer))
+    const auto count = static_cast<std::uint32_t>(__builtin_popcountll(mask_));
+    if (step_ == 0 || !consumer->release_run(position_, position_ + count * step_))
       visit(*consumer, [&](std::uint64_t position) { consumer->release(position); });
-    consumer->more_in_batches += static_cast<std::uint32_t>(__builtin_popcountll(mask_)) - 1;
+    consumer->more_in_batches += count - 1;
     if (consumer->due()) [[unlikely]]
       core::stamp_take(*consumer);
   }
