@@ -60,6 +60,11 @@ if [ "$(nproc)" -gt 1 ]; then
   one_document
   verdicts=$(grep -o '"verdict":"[^"]*"' "$work/json" | sort | uniq -c)
   [ "$(grep -o '"verdict":' "$work/json" | wc -l)" -ge 30 ] || fail "targets are missing: $verdicts"
+  # Counted on both sides, or said why not: every build has these rows.
+  for kind in mpmc spsc; do
+    grep -qE "\"id\":\"gate/costs/$kind/system_calls_per_message\",\"verdict\":\"[^\"]*\",\"at_most\":[^,]*,\"(measured|why)\":" "$work/json" ||
+      fail "no verdict on the system calls of $kind"
+  done
   if [ $status = 0 ]; then ! grep -q '"verdict":"does not hold"' "$work/json" || fail "exit status 0, and: $verdicts"; fi
 fi
 

@@ -25,6 +25,7 @@ namespace {
 
 constexpr std::uint64_t kUncounted = 20'000;
 constexpr std::uint64_t kCounted = 1'000'000;
+constexpr std::uint64_t kCountedQuick = 100'000;
 constexpr std::size_t kBytes = 48;
 
 struct Tally {
@@ -40,9 +41,9 @@ struct Costs {
   Tally sides[2];
 };
 
-/// Runs `one` for messages that are not counted, then for those that are, without a system call of its own.
+/// Runs `one` for messages that are not counted, then for `counted` that are, without a system call of its own.
 template <class One>
-void count(Costs& costs, Tally& tally, One&& one) {
+void count(Costs& costs, Tally& tally, std::uint64_t counted, One&& one) {
   for (std::uint64_t i = 0; i < kUncounted; ++i) one(i);
   tally.counts_allocations = counts_allocations();
   tally.filtered = refuse_system_calls();
@@ -51,7 +52,7 @@ void count(Costs& costs, Tally& tally, One&& one) {
   while (costs.ready.load() < 2) {
   }
   const std::uint64_t refused = refused_so_far(), allocated = allocations_so_far();
-  for (std::uint64_t i = 0; i < kCounted; ++i) one(i);
+  for (std::uint64_t i = 0; i < counted; ++i) one(i);
   tally.system_calls = refused_so_far() - refused;
   tally.allocations = allocations_so_far() - allocated;
 }
@@ -61,6 +62,7 @@ void count(Costs& costs, Tally& tally, One&& one) {
 Row run_costs(const Settings& settings, Kind kind, Progress& progress, std::string& why) {
   Arena arena(sizeof(Costs) + 4096);
   Costs& costs = arena.make<Costs>();
+  const std::uint64_t counted = settings.quick ? kCountedQuick : kCounted;
   const ScratchSegment name;
   const auto role = [&](bool produces) {
     return [&, produces] {
@@ -73,18 +75,18 @@ Row run_costs(const Settings& settings, Kind kind, Progress& progress, std::stri
       std::uint64_t sum = 0;
       if (produces) {
         ShmqSender sender(queue, kBytes, Wait::spin);
-        count(costs, tally, [&](std::uint64_t i) { sender.send(i); });
+        count(costs, tally, counted, [&](std::uint64_t i) { sender.send(i); });
         ::_exit(0);
       }
       ShmqReceiver receiver(queue, kBytes, Wait::spin);
-      count(costs, tally, [&](std::uint64_t) { receiver.receive(sum, [](std::uint64_t) {}); });
+      count(costs, tally, counted, [&](std::uint64_t) { receiver.receive(sum, [](std::uint64_t) {}); });
       ::_exit(0);
     };
   };
   progress.begin(std::string("system calls and allocations, ") + to_string(kind), 0, nullptr);
   perform({{"producer", settings.cpu(0), role(true)}, {"consumer", settings.cpu(1), role(false)}}, progress);
   Row row{std::string("costs/") + to_string(kind), {}};
-  const double messages = static_cast<double>(kCounted);
+  const double messages = static_cast<double>(counted);
   const Tally &producer = costs.sides[0], &consumer = costs.sides[1];
   if (producer.filtered && consumer.filtered)
     row.set("system_calls_per_message",
@@ -96,7 +98,8 @@ Row run_costs(const Settings& settings, Kind kind, Progress& progress, std::stri
             static_cast<double>(producer.allocations + consumer.allocations) / messages);
   else
     why = "this build does not count allocations";
-  row.set("messages", kCounted);
+  if (*why_nothing_is_counted() != 0) why = why_nothing_is_counted();
+  row.set("messages", counted);
   return row;
 }
 
