@@ -2,9 +2,7 @@
 // judged.
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
-
+#include "kills.hpp"
 #include "shmq/base/clock.hpp"
 #include "support.hpp"
 
@@ -12,46 +10,6 @@ namespace faults {
 namespace {
 
 using shmq::Outcome;
-
-class Times {
- public:
-  explicit Times(const char* what) : what_(what) {}
-  ~Times() {
-    if (all_.empty()) return;
-    std::sort(all_.begin(), all_.end());
-    std::printf("%s: median %.1f ms, longest %.1f ms of %zu kills\n", what_, all_[all_.size() / 2],
-                all_.back(), all_.size());
-  }
-  void add(std::int64_t since_ns) {
-    all_.push_back(static_cast<double>(shmq::base::monotonic_ns() - since_ns) / 1e6);
-  }
-
- private:
-  const char* what_;
-  std::vector<double> all_;
-};
-
-/// A process that reaches a point, and is killed there.
-struct Victim {
-  explicit Victim(const std::string& name,
-                  const std::function<void(shmq::Segment&, std::atomic<bool>&)>& hold)
-      : child([this, name, hold]() -> std::string {
-          auto mine = opened(name);
-          hold(mine, *ready);
-          return "was not killed";
-        }) {
-    EXPECT_TRUE(eventually([&] { return ready->load(); }));
-  }
-  Shared<std::atomic<bool>> ready;
-  Child child;
-};
-
-[[noreturn]] void stay(std::atomic<bool>& ready) {
-  ready = true;
-  for (;;) ::pause();
-}
-
-constexpr int kKills = 30;
 
 TEST(KilledProducer, WhoHeldTheClaimLetsTheBlockedConsumerGoOn) {
   const Name name("claim");

@@ -2,10 +2,9 @@
 // The times of a succession are printed; none is judged.
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdio>
 #include <thread>
 
+#include "kills.hpp"
 #include "shmq/base/clock.hpp"
 #include "support.hpp"
 
@@ -18,11 +17,6 @@ using shmq::Outcome;
 shmq::Queue<void> ring_of(shmq::Segment& segment, const std::string& name, std::uint64_t ring_bytes = 4096) {
   return queue_of(segment, name, {.kind = shmq::QueueKind::spsc, .ring_bytes = ring_bytes});
 }
-
-struct Steps {
-  std::atomic<int> reached{0};
-  std::atomic<bool> go{false};
-};
 
 TEST(SpscForkedChild, DoesNotUseItsParentsEnds) {
   const Name name("spsc-fork");
@@ -214,26 +208,6 @@ TEST(SpscStoppedProducer, KeepsItsEndAndItsClaim) {
   }
 }
 
-class Times {
- public:
-  explicit Times(const char* what) : what_(what) {}
-  ~Times() {
-    if (all_.empty()) return;
-    std::sort(all_.begin(), all_.end());
-    std::printf("%s: median %.1f ms, longest %.1f ms of %zu kills\n", what_, all_[all_.size() / 2], all_.back(),
-                all_.size());
-  }
-  void add(std::int64_t since_ns) {
-    all_.push_back(static_cast<double>(shmq::base::monotonic_ns() - since_ns) / 1e6);
-  }
-
- private:
-  const char* what_;
-  std::vector<double> all_;
-};
-
-constexpr int kKills = 30;
-
 /// Tries until it is no longer `busy`, as a standby does.
 template <class Call>
 auto once_free(Call&& call) {
@@ -257,18 +231,14 @@ TEST(SpscKilledConsumer, IsSucceededByOneWhoHasItsMessageAgain) {
   for (int i = 0; i < kKills; ++i) {
     ASSERT_EQ(producer.send(bytes_of("one")), Outcome::ok);
     ASSERT_EQ(producer.send(bytes_of("two")), Outcome::ok);
-    Shared<Steps> steps;
-    Child victim([&]() -> std::string {
-      auto mine = opened(name);
+    Victim victim(name, [](shmq::Segment& mine, std::atomic<bool>& ready) {
       auto theirs = mine.open_queue("q").value().consumer();
       auto held = theirs.receive();
-      steps->reached = 1;
-      for (;;) ::pause();
+      stay(ready);
     });
-    ASSERT_TRUE(eventually([&] { return steps->reached == 1; }));
     auto consumer = queue.consumer();
     ASSERT_EQ(consumer.receive(5ms).outcome(), Outcome::busy);
-    victim.kill();
+    victim.child.kill();
     const std::int64_t died = shmq::base::monotonic_ns();
     shmq::Message first = once_free([&] { return consumer.receive(kPatience); });
     times.add(died);
@@ -290,19 +260,15 @@ TEST(SpscKilledProducer, IsSucceededByOneWhoPublishes) {
   auto consumer = queue.consumer();
   Times times("spsc: a message from the next producer, past the claims of the one that was killed");
   for (int i = 0; i < kKills; ++i) {
-    Shared<Steps> steps;
-    Child victim([&]() -> std::string {
-      auto mine = opened(name);
+    Victim victim(name, [](shmq::Segment& mine, std::atomic<bool>& ready) {
       auto theirs = mine.open_queue("q").value().producer();
       auto one = theirs.claim(8), two = theirs.claim(200);
       auto batch = theirs.claim_batch(3, 8);
-      steps->reached = 1;
-      for (;;) ::pause();
+      stay(ready);
     });
-    ASSERT_TRUE(eventually([&] { return steps->reached == 1; }));
     auto producer = queue.producer();
     ASSERT_EQ(producer.send(bytes_of("next"), 5ms), Outcome::busy);
-    victim.kill();
+    victim.child.kill();
     const std::int64_t died = shmq::base::monotonic_ns();
     ASSERT_EQ(once_free([&] { return producer.send(bytes_of("next"), kPatience); }), Outcome::ok);
     shmq::Message message = consumer.receive(kPatience);

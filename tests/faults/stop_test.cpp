@@ -12,11 +12,6 @@ namespace {
 
 using shmq::Outcome;
 
-struct Steps {
-  std::atomic<int> reached{0};
-  std::atomic<bool> go{false};
-};
-
 TEST(StoppedConsumer, FindsItsMessageIntactAndIsNeverRobbed) {
   const Name name("stop");
   auto segment = shmq::Segment::create(name, {.size_bytes = 8u << 20}).value();

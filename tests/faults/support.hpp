@@ -88,6 +88,12 @@ class Child {
   int pipe_ = -1;
 };
 
+/// How far a child has come, and whether it may go on: for a Shared.
+struct Steps {
+  std::atomic<int> reached{0};
+  std::atomic<bool> go{false};
+};
+
 /// Polls until the condition holds; false after kPatience.
 bool eventually(const std::function<bool()>& condition);
 
