@@ -4,8 +4,8 @@
 #include <span>
 
 #include "core/blocks.hpp"
+#include "objects/spsc_object.hpp"
 #include "shmq/base/fence.hpp"
-#include "shmq/core/spsc_consumer.hpp"
 #include "shmq/queue.hpp"
 
 namespace shmq {
@@ -193,10 +193,8 @@ std::optional<BrowsedMessage> Browser::next_record() {
       return std::nullopt;
     const std::uint64_t position = at_;
     const std::uint64_t word = records.word(position).load(std::memory_order_acquire);
-    const std::uint64_t extent = records.extent(position).load(std::memory_order_relaxed);
-    std::uint64_t next = core::record_after(records, position, extent);
-    // Of a claim that is open the extent may not be written yet: none that came after it is older than our end.
-    if (!(word & layout::kRecordPublished) && position == records.last().load(std::memory_order_acquire)) next = end_;
+    const std::uint64_t extent = objects::extent_word_at(records, position, word, end_);
+    const std::uint64_t next = core::record_after(records, position, extent);
     const std::uint64_t offset = sizeof(layout::RecordHeader) + layout::record_prefix(queue_->flags, word);
     const bool is_message = (word & layout::kRecordPublished) && !(word & layout::kRecordTomb) &&
                             !(extent & layout::kRecordDone) && next - position >= offset;

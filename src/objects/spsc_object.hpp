@@ -27,17 +27,25 @@ void initialise_spsc(const core::SegmentView& view, const core::ObjectSpace& spa
 bool spsc_ring_of(const core::SegmentView& view, const core::ObjectSpace& space, core::ShmSpscMemory& ring,
                   QueueShape* shape = nullptr);
 
+/// The extent word of the record at `position`, whose word is `word`. Of a claim that is open and the last one the extent
+/// may not be written yet, and is what lies between it and the tail (S2 of core/spsc_ring.hpp): `to`, which was read
+/// before the word.
+inline std::uint64_t extent_word_at(const core::ShmSpscMemory& ring, std::uint64_t position, std::uint64_t word,
+                                    std::uint64_t to) {
+  if (!(word & layout::kRecordPublished) && position == ring.last().load(std::memory_order_acquire))
+    return (to - position) << 32;
+  return ring.extent(position).load(std::memory_order_relaxed);
+}
+
 /// Calls `visit(position, word, extent_word)` for each record from `from` up to `to`, as long as what stands there is
 /// sound. Reads only.
 template <class Visit>
 void for_each_record(const core::ShmSpscMemory& ring, std::uint64_t from, std::uint64_t to, Visit&& visit) {
   const std::uint64_t span = core::lies_before(from, to) ? to - from : 0;
   if (span > ring.ring_bytes() || from % layout::kRecordAlignment != 0) return;
-  const std::uint64_t last = ring.last().load(std::memory_order_acquire);
   for (std::uint64_t position = from; core::lies_before(position, to);) {
     const std::uint64_t word = ring.word(position).load(std::memory_order_acquire);
-    const bool open = position == last && !(word & layout::kRecordPublished);  // S2 of core/spsc_ring.hpp
-    const std::uint64_t extent = open ? (to - position) << 32 : ring.extent(position).load(std::memory_order_relaxed);
+    const std::uint64_t extent = extent_word_at(ring, position, word, to);
     visit(position, word, extent);
     const std::uint64_t next = core::record_after(ring, position, extent);
     if (next == position) return;
