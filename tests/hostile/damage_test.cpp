@@ -193,5 +193,29 @@ TEST(Damage, OfASpscRingInWhichEveryRecordIsPublishedLetsAPurgeEnd) {
             "");
 }
 
+/// No producer leaves a ring of nothing but tombs: who looks for a message among them goes round once at most.
+TEST(Damage, OfASpscRingInWhichEveryRecordIsATombLetsAReceiveEnd) {
+  for (const bool far : {false, true}) {
+    for (const bool batch : {false, true}) {
+      ASSERT_EQ(watch([far, batch](Progress&) -> std::string {
+                  const RingScene scene(false);
+                  for (std::uint64_t position = 0; position < 1024; position += 32) {
+                    scene.record(position).extent.store(std::uint64_t{32} << 32);
+                    scene.record(position).word.store(
+                        layout::record_word(0, 0, layout::kRecordPublished | layout::kRecordTomb));
+                  }
+                  if (far) scene.ring().tail.store(std::uint64_t{1} << 62);
+                  auto queue = scene.queue;
+                  auto consumer = queue.consumer();
+                  const auto outcome =
+                      batch ? consumer.try_receive_batch(4).outcome() : consumer.try_receive().outcome();
+                  return outcome == shmq::Outcome::corrupt ? "" : shmq::to_string(outcome);
+                }),
+                "")
+          << (far ? "with a tail far away" : "with the tail where it was") << (batch ? ", a batch" : "");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hostile
