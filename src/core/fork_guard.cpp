@@ -31,13 +31,13 @@ void in_child() {
   registry().mutex.unlock();
 }
 
+// Before main(), and not with the first attachment: a child that is forked while another thread does it would find it
+// begun, and wait for that thread for ever.
+[[maybe_unused]] const int kRegistered = ::pthread_atfork(before_fork, in_parent, in_child);
+
 }  // namespace
 
-std::unique_lock<std::mutex> hold_forks() {
-  static const int registered = ::pthread_atfork(before_fork, in_parent, in_child);
-  (void)registered;
-  return std::unique_lock(registry().mutex);
-}
+std::unique_lock<std::mutex> hold_forks() { return std::unique_lock(registry().mutex); }
 
 void guard_forks(Attachment& attachment) { registry().attachments.push_back(&attachment); }
 

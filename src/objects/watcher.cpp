@@ -20,10 +20,11 @@ void Watcher::in_child() {
   inherited_ = parents;
 }
 
+// Before main(), as in core/fork_guard.cpp.
+const int Watcher::registered_ = ::pthread_atfork(nullptr, nullptr, in_child);
+
 // Never destroyed: consumers may be destroyed when the process exits, in any order.
 Watcher& Watcher::of_this_process() {
-  static const int registered = ::pthread_atfork(nullptr, nullptr, in_child);
-  (void)registered;
   Watcher* known = current_.load(std::memory_order_acquire);
   if (known != nullptr) return *known;
   auto* const made = new Watcher;

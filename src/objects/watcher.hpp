@@ -66,6 +66,7 @@ class Watcher {
  private:
   Watcher() = default;
   static void in_child();
+  static const int registered_;
   void run();
   bool look_around(std::int64_t& timeout_ns);
   void keep_house(std::int64_t now_ns);

@@ -66,9 +66,15 @@ void futex_wake_all(const std::atomic<std::uint32_t>& word) {
 }
 
 bool membarrier_available() {
-  static const bool available =
-      ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
-  return available;
+  // Not the initialiser of a static: registering takes the kernel milliseconds, and a child that is forked meanwhile by
+  // another thread would wait for this one for ever. To register twice does no harm.
+  enum : int { kUnknown, kAvailable, kRefused };
+  constinit static std::atomic<int> known{kUnknown};
+  int before = known.load(std::memory_order_acquire);
+  if (before != kUnknown) return before == kAvailable;
+  const bool done = ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
+  known.compare_exchange_strong(before, done ? kAvailable : kRefused, std::memory_order_acq_rel);
+  return before == kUnknown ? done : before == kAvailable;
 }
 
 bool membarrier_all() { return ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0; }
