@@ -52,6 +52,31 @@ for name in vs_futex one_way_p50_ns waker_p50_ns futex_waker_p50_ns; do has wake
 slept=$(field wake/mpmc/8 sleeps_per_round)
 [ -n "$slept" ] && [ "$slept" != 0 ] || fail "nobody slept: $slept"
 
+begin "wake: a short time is no reason to count nothing"
+expect 0 "$bench" wake --time 0.001 --repeats 2 --json >"$work/json"
+for kind in mpmc spsc; do
+  [ "$(field wake/$kind/8 rounds)" -ge 100 ] || fail "wake/$kind/8 counted $(field wake/$kind/8 rounds) round trips"
+  [ "$(field wake/$kind/8 repeats)" = 2 ] || fail "wake/$kind/8: not both repeats count"
+  case $(field wake/$kind/8 vs_futex) in '' | 0 | 0.0*) fail "wake/$kind/8 vs_futex is $(field wake/$kind/8 vs_futex)" ;; esac
+done
+
+begin "a row whose time is over before a round trip counts has no figures, and says so"
+if [ "$(nproc)" -gt 1 ]; then
+  # 200 round trips of 16 MiB in a millisecond: no machine does that.
+  expect 1 "$bench" rtt --kind spsc --size 8,16M --time 0.001 --repeats 1 --json >"$work/json"
+  says "rtt/spsc/16777216: not measurable here: the time was over before"
+  for id in rtt/spsc/16777216 rtt/plain/16777216; do
+    has $id why
+    for name in p50_ns max_ns vs_floor vs_floor_min p99_vs_floor vs_plain_ring; do
+      [ -z "$(field $id $name)" ] || fail "$id has $name: $(field $id $name)"
+    done
+  done
+  has rtt/spsc/8 p50_ns
+  [ -z "$(field rtt/spsc/8 why)" ] || fail "rtt/spsc/8 was measured, and says why not"
+  expect 1 "$bench" rtt --kind spsc --size 8,16M --time 0.001 --repeats 1 >"$work/out"
+  grep -qE '^rtt/spsc/16777216 .* - ' "$work/out" || fail "the row has figures: $(cat "$work/out")"
+fi
+
 begin "gate: a verdict on each target; which, is no matter of a test"
 if [ "$(nproc)" -gt 1 ]; then
   "$bench" gate --quick --json >"$work/json"
@@ -65,12 +90,20 @@ if [ "$(nproc)" -gt 1 ]; then
     grep -qE "\"id\":\"gate/costs/$kind/system_calls_per_message\",\"verdict\":\"[^\"]*\",\"at_most\":[^,]*,\"(measured|why)\":" "$work/json" ||
       fail "no verdict on the system calls of $kind"
   done
+  # Sleepers are measured in short samples as well: 3 repeats of 50 round trips at least.
+  for kind in mpmc spsc; do
+    [ "$(field wake/$kind/8 rounds)" -ge 150 ] || fail "wake/$kind/8: $(field wake/$kind/8 rounds) round trips counted"
+  done
+  ! grep -qE '"id":"gate/wake/[^}]*"measured":0[,}]' "$work/json" || fail "a ratio of 0"
   if [ $status = 0 ]; then ! grep -q '"verdict":"does not hold"' "$work/json" || fail "exit status 0, and: $verdicts"; fi
 fi
 
 begin "a table for people"
 expect 0 "$bench" throughput --kind mpmc --size 8 --count 1000 --repeats 1 >"$work/out"
 grep -q '^throughput/mpmc/8 ' "$work/out" || fail "no row: $(cat "$work/out")"
+if [ "$(nproc)" -gt 1 ]; then
+  grep -q '^vs_plain_ring of throughput/mpmc.*Vyukov' "$work/out" || fail "vs_plain_ring is not explained: $(cat "$work/out")"
+fi
 
 begin "--progress says what is going on"
 expect 0 "$bench" throughput --kind mpmc --size 8 --count 1000 --repeats 1 --progress >/dev/null
@@ -100,6 +133,7 @@ expect 2 "$bench" throughput --batch 65
 says "--batch 65"
 expect 0 "$bench" --help >"$work/out"
 grep -q -- --producers "$work/out" || fail "its help lacks --producers"
+[ -z "$(grep -E '.{121}' "$work/out")" ] || fail "a line of its help is too long: $(grep -E '.{121}' "$work/out")"
 
 begin "a signal ends it, and nothing is left behind"
 for signal in INT TERM; do

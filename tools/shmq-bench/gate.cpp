@@ -33,6 +33,7 @@ class Checker {
       if (row.id != id) continue;
       const auto measured = row.number(field);
       if (row.find("smt_only") != nullptr) check.why = kSiblings;
+      if (const auto reason = row.text("why"); reason && !measured) check.why = *reason;
       if (!measured || !check.why.empty()) continue;
       check.measured = *measured;
       check.least = row.number(field + "_min").value_or(*measured);
@@ -219,7 +220,8 @@ std::string gate_text(const Gate& gate) {
       line += number(check.measured) + " (" + number(check.least) + "-" + number(check.greatest) + ")";
     text += line + ", target at " + (check.at_most ? "most " : "least ") + number(check.target) + "\n";
   }
-  return text + std::to_string(held) + " of " + std::to_string(gate.checks.size()) + " targets hold\n";
+  text += std::to_string(held) + " of " + std::to_string(gate.checks.size()) + " targets hold\n";
+  return text + notes(gate.rows);
 }
 
 std::vector<Row> gate_rows(const Gate& gate) {

@@ -10,12 +10,13 @@ const char* const kHelp =
 
 Measures queues on this machine, between processes pinned to cores, always beside something else measured in turn
 with it: the least that the machine allows (one cache line each way between two processes), a plain ring of fixed
-slots, a Vyukov ring, boost::interprocess::message_queue, a bare futex. Judge by the ratios: times change with the machine's mood.
+slots, a Vyukov ring, boost::interprocess::message_queue, a bare futex. Judge by the ratios: times change with the
+machine's mood. vs_plain_ring of throughput/mpmc is the ratio to the Vyukov ring.
 
   --kind KIND        mpmc, spsc, or all
   --size LIST        payload sizes, multiples of 8: 8,64,1K
   --count N          messages (round trips) of one sample, instead of a time
-  --time SECONDS     length of one sample (0.05)
+  --time SECONDS     length of one sample (0.05; wake: 0.1, and 50 counted round trips at least)
   --repeats N        samples of each system (5)
   --wait STRATEGY    spin, spin_yield, spin_futex or futex. Without it: spin where each role has a core of its own,
                      else spin_yield; in wake spin_futex
@@ -30,8 +31,9 @@ slots, a Vyukov ring, boost::interprocess::message_queue, a bare futex. Judge by
   --progress         say on standard error what is going on, also where that is no terminal
   --help, --version
 
-Exit status: 0 done; 1 failed, or a target of the gate does not hold or could not be measured; 2 wrong
-usage; 128 and more: ended by that signal. Nothing is left in /dev/shm.
+Exit status: 0 done; 1 failed (no memory, one processor only, a role died, ...), a row could not be measured, or a
+target of the gate does not hold or could not be measured; 2 wrong usage; 128 + N ended by signal N. Nothing is left in
+/dev/shm.
 )help";
 
 }  // namespace shmq::bench

@@ -63,8 +63,15 @@ int measure(const std::string& command, const std::vector<std::string>& words) {
   if (command == "gate") return gate(settings, machine, progress);
   progress.clear();
   print(settings.json ? json_document(machine, settings, command, rows)
-                      : machine_text(machine, settings) + table(rows));
-  return cli::kOk;
+                      : machine_text(machine, settings) + table(rows) + notes(rows));
+  int status = cli::kOk;
+  for (const Row& row : rows) {
+    const auto why = row.text("why");
+    if (!why) continue;
+    remark(command + ": " + row.id + ": not measurable here: " + *why + "; give more --time, or a --count");
+    status = cli::kFailed;
+  }
+  return status;
 }
 
 int run_program(const std::vector<std::string>& all) {

@@ -80,6 +80,12 @@ std::optional<double> Row::number(const std::string& name) const {
   return std::get<double>(*value);
 }
 
+std::optional<std::string> Row::text(const std::string& name) const {
+  const Value* const value = find(name);
+  if (value == nullptr || !std::holds_alternative<std::string>(*value)) return std::nullopt;
+  return std::get<std::string>(*value);
+}
+
 std::string json_document(const Machine& machine, const Settings& settings, const std::string& command,
                           const std::vector<Row>& rows) {
   stat::Json json;
@@ -111,7 +117,7 @@ std::string table(const std::vector<Row>& rows) {
     std::vector<std::string> columns;
     for (; to < rows.size() && family(rows[to]) == family(rows[from]); ++to)
       for (const auto& [name, value] : rows[to].fields)
-        if (!is_bound(rows[to], name) && std::find(columns.begin(), columns.end(), name) == columns.end())
+        if (name != "why" && !is_bound(rows[to], name) && std::find(columns.begin(), columns.end(), name) == columns.end())
           columns.push_back(name);
     std::vector<std::vector<std::string>> lines(1, {""});
     lines[0].insert(lines[0].end(), columns.begin(), columns.end());
@@ -133,6 +139,16 @@ std::string table(const std::vector<Row>& rows) {
     text += '\n';
     from = to;
   }
+  return text;
+}
+
+std::string notes(const std::vector<Row>& rows) {
+  std::string text;
+  for (const Row& row : rows)
+    if (row.id.starts_with("throughput/mpmc/") && row.find("vs_plain_ring") != nullptr) {
+      text += "vs_plain_ring of throughput/mpmc/...: over the Vyukov ring, the plain ring for many\n";
+      break;
+    }
   return text;
 }
 

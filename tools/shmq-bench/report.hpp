@@ -32,12 +32,15 @@ struct Row {
   void set(const std::string& name, const std::optional<Spread>& spread);
   const Value* find(const std::string& name) const;
   std::optional<double> number(const std::string& name) const;
+  std::optional<std::string> text(const std::string& name) const;
 };
 
 /// {"schema":1,"machine":{…},"results":[…]} and a newline.
 std::string json_document(const Machine& machine, const Settings& settings, const std::string& command,
                           const std::vector<Row>& rows);
 std::string table(const std::vector<Row>& rows);
+/// What a reader of these rows has to know beside their names, a line each; empty where there is nothing.
+std::string notes(const std::vector<Row>& rows);
 /// What the figures were measured on, one paragraph.
 std::string machine_text(const Machine& machine, const Settings& settings);
 

@@ -40,16 +40,21 @@ void Samples::describe(std::size_t system, Row& row, const std::string& floor) c
     const Histogram& one = sample(repeat, system);
     const double floor_p50 = floor_ns(repeat, system);
     whole.add(one);
-    floors.push_back(floor_p50);
     if (floor_p50 <= 0) continue;
+    floors.push_back(floor_p50);
+    if (one.count() == 0) continue;  // its time was over before a round trip counted: no ratio, rather than 0
     ratios.push_back(tick_clock.ns(one.percentile(0.5)) / floor_p50);
     tails.push_back(tick_clock.ns(one.percentile(0.99)) / floor_p50);
   }
   const auto ns = [&](double fraction) { return tick_clock.ns(whole.percentile(fraction)); };
-  row.set("p50_ns", ns(0.5));
-  row.set("p99_ns", ns(0.99));
-  row.set("p999_ns", ns(0.999));
-  row.set("max_ns", tick_clock.ns(static_cast<double>(whole.max())));
+  if (whole.count() != 0) {
+    row.set("p50_ns", ns(0.5));
+    row.set("p99_ns", ns(0.99));
+    row.set("p999_ns", ns(0.999));
+    row.set("max_ns", tick_clock.ns(static_cast<double>(whole.max())));
+  } else {
+    row.set("why", std::string("the time was over before a round trip was counted"));
+  }
   row.set("rounds", whole.count());
   if (const auto spread = spread_of(floors)) row.set(floor + "_p50_ns", spread->median);
   row.set("vs_" + floor, spread_of(ratios));
@@ -66,7 +71,7 @@ std::optional<Spread> Samples::ratio(std::size_t system, std::size_t reference, 
   for (const std::size_t repeat : counted(system)) {
     if (std::find(comparable.begin(), comparable.end(), repeat) == comparable.end()) continue;
     const double beside = sample(repeat, reference).percentile(fraction);
-    if (beside > 0) ratios.push_back(sample(repeat, system).percentile(fraction) / beside);
+    if (beside > 0 && sample(repeat, system).count() != 0) ratios.push_back(sample(repeat, system).percentile(fraction) / beside);
   }
   return spread_of(ratios);
 }

@@ -33,7 +33,7 @@ class Samples {
   std::vector<std::size_t> counted(std::size_t system) const;
   std::uint64_t left_out(std::size_t system) const;
   /// p50_ns … max_ns, FLOOR_p50_ns, vs_FLOOR, p99_vs_FLOOR, left_out_smt, and smt_only where nothing else was
-  /// there.
+  /// there. Where no round trip was counted: `why`, and neither durations nor ratios.
   void describe(std::size_t system, Row& row, const std::string& floor = "floor") const;
   /// percentile(system) / percentile(reference), repeat by repeat, where both count.
   std::optional<Spread> ratio(std::size_t system, std::size_t reference, double fraction) const;

@@ -17,6 +17,8 @@ namespace shmq::bench {
 namespace {
 
 constexpr std::uint64_t kWarmUpRounds = 50;
+/// A sample by time counts so many at least, however short its time: a round trip takes 200 us of pauses alone.
+constexpr std::uint64_t kCountedLeast = 50;
 /// Several times what it takes to fall asleep.
 constexpr std::int64_t kThinkNs = 100'000;
 
@@ -133,7 +135,8 @@ class Side {
   void ping(Pair& ends, Histogram& into, Parts& parts, Parts::Side& mine) {
     const std::uint64_t start = read_clock(), most = tick_clock.units(settings_.sample_ns);
     const auto over = [&](std::uint64_t n) {
-      return settings_.count != 0 ? n > settings_.count + kWarmUpRounds : read_clock() - start >= most;
+      if (settings_.count != 0) return n > settings_.count + kWarmUpRounds;
+      return n > kWarmUpRounds + kCountedLeast && read_clock() - start >= most;
     };
     for (std::uint64_t n = 1;; ++n) {
       const std::uint64_t number = over(n) ? kEnd : n;
