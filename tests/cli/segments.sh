@@ -42,6 +42,9 @@ begin "ls names segments and queues"
 "$shmq" ls | grep -qx "$seg" || fail "ls does not list it"
 [ "$("$shmq" ls "$seg" | sort | tr '\n' ' ')" = "$seg/one $seg/two " ] || fail "ls $seg says $("$shmq" ls "$seg")"
 "$shmq" ls -l "$seg" | grep -qx "$seg/two	64x256	0 waiting	reject, metadata" || fail "ls -l says $("$shmq" ls -l "$seg")"
+"$shmq" queue "$seg/ring" --kind spsc --ring 60K
+"$shmq" ls -l "$seg" | grep -qx "$seg/ring	spsc ring 64 KiB	0 waiting	block" || fail "ls -l says $("$shmq" ls -l "$seg")"
+"$shmq" rm "$seg/ring"
 "$shmq" ls -l | grep -qx "$seg	8 MiB	2 queues	0 attached" || fail "ls -l says $("$shmq" ls -l | grep "$seg")"
 
 begin "rm removes a queue, and a segment"

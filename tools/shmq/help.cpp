@@ -36,7 +36,8 @@ Exit status
   2  wrong usage; also a name, size or option that can never be right
   3  there is no such segment or queue
   4  the queue is closed, or it or its segment was removed
-  5  full (a queue that rejects), or the time was over before what was asked for had come
+  5  full (a queue that rejects, or whose oldest message cannot be dropped), or the time was over before what was asked
+     for had come
   129, 130, 143  send was ended by SIGHUP, SIGINT or SIGTERM and had not sent all of its input
 Errors are one line on standard error: shmq: WHAT: WHY; MEND.
 )help";
@@ -75,8 +76,8 @@ Example: shmq plan --queue 1024x64 --queue 65536x256 --blocks 256x64K
 constexpr char kList[] = R"help(Usage: shmq ls [SEG] [--long | -l]
 
 Names of all segments, or of the queues of SEG, one a line. --long adds, after tabs: for a segment its size, how many
-queues it has and how many processes are attached; for a queue CAPACITYxSLOT, how many messages wait, and how it was
-declared. Reads only. shmq-stat tells much more.
+queues it has and how many processes are attached; for a queue CAPACITYxSLOT (or "spsc ring SIZE"), how many messages
+wait, and how it was declared. Reads only. shmq-stat tells much more.
 )help";
 
 constexpr char kRemove[] = R"help(Usage: shmq rm SEG | SEG/Q ...

@@ -43,8 +43,9 @@ std::string segment_line(const std::string& name) {
 std::string queue_line(const std::string& segment, const ObjectSnapshot& object) {
   const QueueSnapshot& q = *object.queue;
   const std::uint64_t waiting = q.depth + q.slots.redeliver;
-  return segment + "/" + object.name + "\t" + std::to_string(q.capacity) + "x" +
-         std::to_string(q.slot_bytes) + "\t" + std::to_string(waiting) + " waiting\t" +
+  const std::string room = q.ring_bytes != 0 ? "spsc ring " + base::size_text(q.ring_bytes)
+                                             : std::to_string(q.capacity) + "x" + std::to_string(q.slot_bytes);
+  return segment + "/" + object.name + "\t" + room + "\t" + std::to_string(waiting) + " waiting\t" +
          to_string(q.on_full) + (q.metadata ? ", metadata" : "") +
          (q.delivery_limit != 0 ? ", delivery limit " + std::to_string(q.delivery_limit) : "") +
          (q.dead_letter.empty() ? "" : ", dead letters to " + q.dead_letter) +
