@@ -1,5 +1,7 @@
 #include "spsc_memory.hpp"
 
+#include <utility>
+
 namespace spsc_test {
 
 namespace layout = shmq::layout;
@@ -72,7 +74,7 @@ std::uint64_t Proxy::load(std::memory_order order) const {
 
 void Proxy::store(std::uint64_t value, std::memory_order order) {
   Words::Memory& before = mine(*words_);
-  before.last = Role::plain;
+  const Role loaded = std::exchange(before.last, Role::plain);
   switch (words_->flaw) {
     case Flaw::relaxed_publish:
       if (role_ == Role::word && (value & layout::kRecordPublished)) order = std::memory_order_relaxed;
@@ -93,6 +95,20 @@ void Proxy::store(std::uint64_t value, std::memory_order order) {
           before.late_extent->store(before.late_value, std::memory_order_relaxed);
         before.late_extent = nullptr;
       }
+      break;
+    case Flaw::last_relaxed:
+      if (role_ == Role::last) order = std::memory_order_relaxed;
+      [[fallthrough]];
+    case Flaw::swapped_where_relaxed:
+      if (before.late_extent == nullptr) {
+        if (role_ != Role::extent || (value & 0xffffffff) != 0 || loaded == Role::word) break;
+        before.late_extent = word_, before.late_value = value;  // a producer's: it is held back as long as may be
+        return;
+      }
+      if (order == std::memory_order_relaxed && role_ == Role::word) break;
+      if (order == std::memory_order_relaxed && role_ == Role::last) word_->store(value, order);
+      std::exchange(before.late_extent, nullptr)->store(before.late_value, std::memory_order_relaxed);
+      if (order == std::memory_order_relaxed && role_ == Role::last) return;
       break;
     case Flaw::received_not_stored:
       if (role_ == Role::received) return;

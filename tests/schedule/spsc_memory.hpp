@@ -33,6 +33,8 @@ enum class Flaw : std::uint8_t {
   look_before_tail,       // a claim looks whether the queue is closing, and then stores tail
   freed_by_store,         // a reaper frees an end without looking whether it is still the dead one's
   fence_left_out,         // a claim in a queue with a user without membarrier does not fence
+  swapped_where_relaxed,  // no flaw, but what a compiler may do: `last`, where it is stored relaxed, comes before the extent
+  last_relaxed,           // the same, and it is stored relaxed
 };
 
 enum class Role : std::uint8_t { plain, producer, tail, settled, received, word, extent, state, last };

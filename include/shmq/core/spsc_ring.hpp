@@ -23,7 +23,8 @@
 //  S5  head <= released <= received <= tail, apart from records that the consumer stepped over without handing out.
 //
 // What a kill leaves, and who mends it
-//   producer, before the store of tail       nothing: its successor starts at tail (`last` = tail names no record)
+//   producer, before the store of tail       nothing: its successor starts at tail (`last` = tail names no record, and
+//                                            the extent of the one before was written first)
 //   producer, claimed and not published      a hole below tail: the consumer steps over it (S4); a successor writes the
 //                                            extent of the last one
 //   producer, published                      a message
@@ -276,7 +277,9 @@ class SpscProducer {
   }
 
   RingStatus advance(std::uint64_t from, std::uint64_t last, std::uint64_t to) {
-    memory_.last().store(last, std::memory_order_relaxed);
+    // Release, for a kill right after it: the record before is then no longer the last one, and has the extent that
+    // close_last() wrote. Pairs with the acquire of `last` in hole_at() and write_extent_of_last().
+    memory_.last().store(last, std::memory_order_release);
     memory_.tail().store(to, std::memory_order_release);
     // The look comes after the store: by close()'s barrier, or by our own.
     std::atomic_signal_fence(std::memory_order_seq_cst);
