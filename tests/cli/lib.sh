@@ -5,6 +5,7 @@ set -u
 set -m  # background jobs get SIGINT as they would from a terminal, instead of ignoring it
 
 shmq=$1/shmq
+stat=$1/shmq-stat
 test_name=$(basename "$0" .sh)
 seg=cli-$test_name-$$
 work=$(mktemp -d "${TMPDIR:-/tmp}/shmq-cli.XXXXXX")

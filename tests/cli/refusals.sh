@@ -68,6 +68,22 @@ expect 1 "$shmq" send "$seg/q" --whole < <(head -c 5000000 /dev/zero)
 says "input has 5000000 bytes"
 [ "$("$shmq" recv "$seg/q" --idle 0)" = one ] || fail "not exactly one message was sent"
 
+begin "a line that is too large for a byte ring, and a ring that is full, are mended with a larger ring"
+new_queue --kind spsc --ring 1K --on-full reject
+expect 1 "$shmq" send "$seg/q" < <(head -c 1000 /dev/zero | tr '\0' x; echo)
+says "line 1 has 1000 bytes, and the largest payload that this queue carries is 496 bytes"
+says "--ring BYTES"
+grep -q -- "--blocks" "$work/stderr" && fail "an spsc queue has no blocks"
+expect 5 "$shmq" send "$seg/q" < <(seq 1 100)
+says "the queue is full"
+says "a larger --ring"
+"$shmq" rm "$seg/q"
+new_queue --kind spsc --ring 4K
+head -c 1000 /dev/zero | tr '\0' x >"$work/in"
+expect 0 "$shmq" send "$seg/q" <"$work/in"
+"$shmq" recv "$seg/q" --count 1 | tr -d '\n' | cmp - "$work/in" || fail "it changed"
+new_queue --slot 64
+
 begin "the largest line passes"
 head -c 65536 /dev/zero | tr '\0' x >"$work/in"
 expect 0 "$shmq" send "$seg/q" <"$work/in"

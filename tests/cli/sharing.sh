@@ -6,6 +6,13 @@
 seq 1 300000 >"$work/in"
 sort "$work/in" >"$work/sorted"
 
+# held_bytes: of the ring of $seg/q, received and not released.
+held_bytes() {
+  "$stat" show "$seg" --json >"$work/json"
+  of() { grep -o "\"$1\":[0-9]*" "$work/json" | cut -d: -f2; }
+  echo $(($(of bytes_used) - ($(of tail_position) - $(of head_position))))
+}
+
 begin "two receivers share a queue: each line goes to one of them"
 new_queue --slot 64
 "$shmq" recv "$seg/q" --until-closed >"$work/out-1" &
@@ -90,6 +97,26 @@ sort -u "$work/out-2" | comm -23 "$work/expected" - >"$work/lost"
 # Only lines that have their newline were written: the kill may have cut the last one, or come between two writes.
 last_written=$(head -n "$(wc -l <"$work/out-pipe")" "$work/out-pipe" | tail -n 1)
 [ "$least" -le $((last_written + 1)) ] || fail "lines between $last_written and $least are missing"
+
+# Its reader takes nothing, so that it holds what it may.
+begin "a receiver of a byte ring holds a quarter of it at most"
+for line in 8 100 1000; do
+  new_queue --kind spsc --ring 16K
+  exec 6<>"$work/stuck"
+  "$shmq" recv "$seg/q" --until-closed >"$work/stuck" &
+  receiver=$!
+  awk -v n=$line 'BEGIN { for (i = 0; i < 300000 / n; ++i) printf "%" n "d\n", i }' | "$shmq" send "$seg/q" 2>/dev/null &
+  sender=$!
+  until_true stays_asleep $receiver
+  until_true stays_asleep $sender
+  until_true stays_asleep $receiver
+  held=$(held_bytes)
+  [ "$held" -gt 0 ] || fail "it holds nothing: there is nothing to see"
+  [ "$held" -le 4096 ] || fail "it holds $held of 16384 bytes with lines of $line"
+  kill -TERM $sender $receiver
+  wait $sender $receiver 2>/dev/null
+  exec 6<&-
+done
 
 begin "receivers that are killed at random: each line comes at least once"
 new_queue --slot 64 --capacity 1024

@@ -139,7 +139,8 @@ without a newline counts. Lines are sent as they come: nothing that was read wai
   --timeout SECONDS    how long to wait for room or for a block at a time (default: for ever; fractions allowed)
 
 Where it ends early, standard error says how many messages were sent and which line is the first that was not: go on
-with tail -n +LINE. A line larger than the largest block of the segment ends it (1): shmq create --blocks NxSIZE.
+with tail -n +LINE. A line larger than the largest block of the segment ends it (1): shmq create --blocks NxSIZE; of an
+spsc queue one larger than half its ring: shmq queue --ring BYTES.
 
 Exit status: 0 all of it was sent, or a signal came while nothing that was read was unsent; 4 closed or removed; 5 full
 (reject), or --timeout passed; 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM with input unsent. Others: shmq --help.

@@ -15,6 +15,7 @@
 #include "options.hpp"
 #include "records.hpp"
 #include "shmq/base/clock.hpp"
+#include "shmq/layout/spsc_header.hpp"
 #include "shmq/selector.hpp"
 #include "signals.hpp"
 #include "write_list.hpp"
@@ -43,14 +44,51 @@ struct RecvOptions {
   std::optional<std::int64_t> idle_ns;
 };
 
+/// How much of one queue's ring the messages take that are held here. A record says how long it is only by where the next
+/// one begins: a sender may have claimed more than it wrote. Until then its payload speaks for it.
+class RingShare {
+ public:
+  /// `most` bytes; 0: of a queue without a ring, which is not bounded here.
+  RingShare(std::uint64_t most, std::uint64_t generation) : most_(most), generation_(generation) {}
+
+  /// Whether one more like the last one may be held; always true of the first.
+  bool has_room() const { return most_ == 0 || bytes_ == 0 || bytes_ + last_ <= most_; }
+
+  void add(const Message& message) {
+    constexpr std::size_t kBesidePayload = sizeof(layout::MessageMetadata) + sizeof(layout::Origin);
+    std::uint64_t bytes = layout::extent_for(message.size() + kBesidePayload);
+    const MessageId id = message.id();  // its position, unless it was forwarded from another queue
+    const std::uint64_t step = id.position - position_;
+    if (bytes_ != 0 && id.generation == generation_ && step <= 4 * most_) {
+      bytes_ += step - last_;
+      bytes = std::max(bytes, step);
+    }
+    position_ = id.generation == generation_ ? id.position : kUnknown;
+    bytes_ += last_ = bytes;
+  }
+
+  void clear() { bytes_ = last_ = 0; }
+
+ private:
+  static constexpr std::uint64_t kUnknown = UINT64_MAX / 2;
+  std::uint64_t most_;
+  std::uint64_t generation_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t last_ = 0;
+  std::uint64_t position_ = kUnknown;
+};
+
 class Receiver {
  public:
   Receiver(const std::vector<Queue<void>>& queues, const Interruption& interruption, const RecvOptions& options)
       : interruption_(interruption), options_(options) {
     for (const Queue<void>& queue : queues) {
       consumers_.push_back(need(queue.open_consumer()));
-      // A queue whose slots are all held here is full for its producers: most of it stays theirs.
-      held_max_ = std::min(held_max_, std::max<std::uint64_t>(queue.capacity() / 4, 1));
+      // A queue whose slots or bytes are all held here is full for its producers: most of it stays theirs.
+      const bool ring = queue.kind() == QueueKind::spsc;
+      shares_.emplace_back(ring ? queue.capacity() / 4 : 0, queue.generation());
+      bounded_by_bytes_ |= ring;
+      if (!ring) held_max_ = std::min(held_max_, std::max<std::uint64_t>(queue.capacity() / 4, 1));
     }
     if (consumers_.size() > 1)
       for (Consumer<void>& consumer : consumers_) selector_.add(consumer);
@@ -62,7 +100,7 @@ class Receiver {
   Outcome wait();
   Outcome receive(const Limit* limit);
   std::uint64_t wanted() const;
-  void hold(Message message);
+  void hold(Message message, std::size_t from);
   void gather();
   bool write_out();
   void settle(std::size_t written);
@@ -74,6 +112,8 @@ class Receiver {
   const Interruption& interruption_;
   const RecvOptions options_;
   std::uint64_t held_max_ = 1024;
+  std::vector<RingShare> shares_;  // one for each consumer
+  bool bounded_by_bytes_ = false;
   std::vector<Message> held_;
   std::uint64_t done_ = 0;
   bool reader_gone_ = false;
@@ -81,15 +121,19 @@ class Receiver {
   std::uint64_t typical_bytes_ = 64;  // of a message, lately
 };
 
-/// How many to ask for: not more than --count, than fit one write, than may be held.
+/// How many to ask for: not more than --count, than fit one write, than may be held. How much of a ring a message takes
+/// shows only when it is there, so they are asked for one by one.
 std::uint64_t Receiver::wanted() const {
   std::uint64_t most = std::min<std::uint64_t>(Consumer<void>::kBatchMax, held_max_ - held_.size());
+  if (bounded_by_bytes_)
+    most = std::min<std::uint64_t>(most, std::all_of(shares_.begin(), shares_.end(), [](const RingShare& s) { return s.has_room(); }));
   if (options_.count) most = std::min(most, *options_.count - done_ - held_.size());
   return std::min(most, std::max<std::uint64_t>(1, kGather / typical_bytes_));
 }
 
-void Receiver::hold(Message message) {
+void Receiver::hold(Message message, std::size_t from) {
   list_.add(message.data());
+  if (bounded_by_bytes_) shares_[from].add(message);
   if (options_.framing != Framing::whole)
     list_.add(options_.framing == Framing::nul ? std::byte{0} : std::byte{'\n'});
   held_.push_back(std::move(message));
@@ -101,7 +145,7 @@ Outcome Receiver::receive(const Limit* limit) {
   if (consumers_.size() > 1) {
     Selected got = limit != nullptr ? selector_.receive(*limit) : selector_.try_receive();
     const Outcome outcome = got.outcome();
-    if (got) hold(std::move(got.message));
+    if (got) hold(std::move(got.message), got.source);
     return outcome;
   }
   Consumer<void>& consumer = consumers_.front();
@@ -109,7 +153,7 @@ Outcome Receiver::receive(const Limit* limit) {
       limit != nullptr ? consumer.receive_batch(wanted(), *limit) : consumer.try_receive_batch(wanted());
   const Outcome outcome = batch.outcome();
   const std::size_t before = list_.size(), count = batch.size();
-  while (batch) hold(batch.pop_front());
+  while (batch) hold(batch.pop_front(), 0);
   if (count != 0) typical_bytes_ = std::max<std::uint64_t>(1, (list_.size() - before) / count);
   return outcome;
 }
@@ -185,6 +229,7 @@ bool Receiver::write_out() {
     settle(written.bytes);
   }
   held_.clear();
+  for (RingShare& share : shares_) share.clear();
   list_.clear();
   if (written.error != 0 && written.error != EPIPE)
     throw Failure{kFailed, "cannot write to standard output: " + base::errno_text(written.error) + "; " +

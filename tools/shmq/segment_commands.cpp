@@ -42,7 +42,8 @@ std::string segment_line(const std::string& name) {
 
 std::string queue_line(const std::string& segment, const ObjectSnapshot& object) {
   const QueueSnapshot& q = *object.queue;
-  const std::uint64_t waiting = q.depth + q.slots.redeliver;
+  const bool counted = q.ring_bytes != 0 && q.consumer == 0;  // in depth, too: inspect.hpp
+  const std::uint64_t waiting = q.depth + (counted ? 0 : q.slots.redeliver);
   const std::string room = q.ring_bytes != 0 ? "spsc ring " + base::size_text(q.ring_bytes)
                                              : std::to_string(q.capacity) + "x" + std::to_string(q.slot_bytes);
   return segment + "/" + object.name + "\t" + room + "\t" + std::to_string(waiting) + " waiting\t" +

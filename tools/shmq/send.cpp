@@ -21,9 +21,10 @@ namespace {
 
 class Sender {
  public:
-  Sender(Producer<void> producer, const Interruption& interruption, Framing framing, std::uint32_t type,
+  Sender(const Queue<void>& queue, const Interruption& interruption, Framing framing, std::uint32_t type,
          std::optional<std::int64_t> timeout_ns)
-      : producer_(std::move(producer)),
+      : producer_(need(queue.open_producer())),
+        kind_(queue.kind()),
         interruption_(interruption),
         reader_(STDIN_FILENO, framing, producer_.max_payload(), interruption),
         framing_(framing),
@@ -48,6 +49,7 @@ class Sender {
   }
 
   Producer<void> producer_;
+  QueueKind kind_;
   const Interruption& interruption_;
   RecordReader reader_;
   Framing framing_;
@@ -68,10 +70,13 @@ std::string Sender::sent_text() const {
 void Sender::too_large(RecordReader::Size size) {
   std::string what = record_name();
   if (framing_ != Framing::whole) what += " " + std::to_string(sent_ + 1);
+  const bool spsc = kind_ == QueueKind::spsc;
+  const char* const mend =
+      spsc ? "; declare the queue with a larger ring, of which a message takes half at most (shmq queue --kind spsc --ring BYTES)"
+           : "; create the segment with larger blocks (shmq create --blocks NxSIZE)";
   throw Failure{kFailed, what + " has " + (size.exact ? "" : "at least ") + std::to_string(size.bytes) +
-                             " bytes, and the largest payload that this segment carries is " +
-                             std::to_string(producer_.max_payload()) + " bytes; " + sent_text() +
-                             "; create the segment with larger blocks (shmq create --blocks NxSIZE)"};
+                             " bytes, and the largest payload that this " + (spsc ? "queue" : "segment") +
+                             " carries is " + std::to_string(producer_.max_payload()) + " bytes; " + sent_text() + mend};
 }
 
 void Sender::fail(Outcome outcome, std::size_t bytes) {
@@ -80,7 +85,8 @@ void Sender::fail(Outcome outcome, std::size_t bytes) {
     case Outcome::full:
       throw Failure{kFull,
                     "the queue is full" + sent +
-                        "; receive from it, or declare it with --on-full block or a larger --capacity"};
+                        "; receive from it, or declare it with --on-full block or a larger " +
+                        (kind_ == QueueKind::spsc ? "--ring" : "--capacity")};
     case Outcome::timeout:
       throw Failure{kFull, "there was no room within --timeout" + sent};
     case Outcome::no_block:
@@ -176,7 +182,7 @@ int send_command(const Words& words) {
   const auto timeout_ns = arguments.seconds_ns("--timeout");
   const Interruption interruption;
   const OpenQueue open = open_queue(address, "send");
-  return Sender(need(open.queue.open_producer()), interruption, framing, type, timeout_ns).run();
+  return Sender(open.queue, interruption, framing, type, timeout_ns).run();
 }
 
 }  // namespace shmq::cli
