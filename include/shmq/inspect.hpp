@@ -117,7 +117,7 @@ struct QueueSnapshot {
   std::uint32_t consumer = 0;
 
   /// Claimed and not yet taken by a consumer: published messages, claims being written, and tombs between
-  /// them.
+  /// them. Of an spsc queue that has no consumer also the messages that its last one left to be delivered again.
   std::uint64_t depth = 0;
   /// Positions since the queue was declared: claimed; taken and done with (without InspectOptions::slots:
   /// taken). Aborted claims and purged messages count in both.

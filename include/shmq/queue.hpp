@@ -34,7 +34,8 @@ class Queue<void> {
   /// Distinguishes this queue from earlier and later ones of the same name in this segment.
   std::uint64_t generation() const { return handle_->generation; }
   /// Places claimed and not yet taken by a consumer, just now: messages, claims being written, and aborted ones that no
-  /// consumer has stepped over yet.
+  /// consumer has stepped over yet. Of an spsc queue also the end of its ring where a record did not fit there, and,
+  /// while it has no consumer, what the last one received and did not release.
   std::uint64_t depth() const;
   bool closed() const;
 

@@ -173,6 +173,12 @@ Liveness Attachment::liveness(std::uint32_t index, std::uint64_t word) const {
   return Participants(view_, os_->lock).liveness(index, word);
 }
 
+bool Attachment::is_dead(std::uint32_t id) const {
+  if (id == layout::kNobody || id > view_.geometry().rows) return false;
+  const std::uint64_t word = view_.row(id - 1).word.load(std::memory_order_acquire);
+  return row_state(word) != layout::RowState::free && liveness(id - 1, word) == Liveness::dead;
+}
+
 bool Attachment::pin(std::uint32_t entry, std::uint64_t word) {
   const std::uint64_t bit = std::uint64_t{1} << ((me_.id - 1) % 64);
   {

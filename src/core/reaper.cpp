@@ -68,9 +68,18 @@ void Reaper::repair(std::uint32_t dead) {
 }
 
 Repairs Attachment::reap() {
-  if (detached()) return {};
+  if (detached()) return {};  // first: a fork may have come while the lock was held
   const std::unique_lock lock(reap_mutex_, std::try_to_lock);
-  if (!lock) return {};
+  return lock ? reap_with_lock() : Repairs{};
+}
+
+Repairs Attachment::reap_in_turn() {
+  if (detached()) return {};
+  const std::lock_guard lock(reap_mutex_);
+  return reap_with_lock();
+}
+
+Repairs Attachment::reap_with_lock() {
   reaped_ns_.store(base::monotonic_ns(), std::memory_order_relaxed);
   return Reaper(*this).run();
 }

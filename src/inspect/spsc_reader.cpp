@@ -76,6 +76,7 @@ class SpscReader {
     QueueSnapshot::Slots& slots = seen_.slots;
     objects::for_each_record(ring_, released_, tail_, [&](std::uint64_t position, std::uint64_t word, std::uint64_t extent) {
       const bool taken = lies_before(position, received_);
+      seen_.depth += taken ? 0 : 1;
       if (!(word & layout::kRecordPublished)) {
         const bool never = lies_before(position, settled_) || seen_.producer == layout::kNobody;
         if (never)
@@ -96,7 +97,8 @@ class SpscReader {
       }
     });
     slots.writing = writing.count;
-    seen_.depth = slots.ready + slots.writing + (seen_.consumer == layout::kNobody ? slots.redeliver : 0);
+    if (seen_.consumer == layout::kNobody) seen_.depth += slots.redeliver;  // as Queue::depth()
+    seen_.redelivered += slots.redeliver;  // the header counts them when they are handed out again
     if (!source_.slots) {
       slots = {};
       return;

@@ -215,10 +215,14 @@ std::optional<BrowsedMessage> Browser::next_record() {
       const std::uint64_t owner = records.consumer().load(std::memory_order_acquire);
       const bool received = core::lies_before(position, records.received().load(std::memory_order_acquire));
       // What a consumer that has gone received and did not release is to be delivered again.
-      if ((extent & layout::kRecordRequeued) || (received && core::end_state(owner) == layout::EndState::free))
+      if ((extent & layout::kRecordRequeued) || (received && core::end_state(owner) == layout::EndState::free)) {
         message.state = BrowsedMessage::State::redeliver;
-      else if (received)
+        message.redelivered = true;
+        // It came back; the record counts that when it is handed out again.
+        message.deliveries = std::min<std::uint32_t>(message.deliveries + 1, layout::kRecordDeliveriesMask);
+      } else if (received) {
         see_holder(layout::owner_of(owner), message);
+      }
     }
     // It may have been released, and written over, while we copied: then what is next is read anew.
     base::fence(std::memory_order_acquire);

@@ -62,7 +62,7 @@ Error busy_end(const core::QueueHandle& queue, const char* end, std::uint64_t ow
                                     ", which is alive: wait until it lets go, or declare the queue as mpmc");
 }
 
-/// The end, or who has it; the dead are swept out of the way first.
+/// The end, or who has it.
 template <class Endpoint>
 std::optional<Error> insist_on_end(Endpoint& endpoint, const char* end) {
   core::QueueHandle& queue = *endpoint.queue;
@@ -70,11 +70,7 @@ std::optional<Error> insist_on_end(Endpoint& endpoint, const char* end) {
     return Error(ErrorCode::detached, "queue \"" + queue.name + "\" was opened before a fork(): attach again in the child");
   if (!endpoint.is_spsc) return std::nullopt;
   std::uint64_t owner = 0;
-  core::RingStatus status = endpoint.records.take_over(endpoint.me, &owner);
-  if (status == core::RingStatus::busy) {
-    queue.attachment->reap();
-    status = endpoint.records.take_over(endpoint.me, &owner);
-  }
+  const core::RingStatus status = core::take_end_of(endpoint, &owner);
   if (status == core::RingStatus::busy) return busy_end(queue, end, owner);
   if (status != core::RingStatus::ok)
     return Error(ErrorCode::corrupt, "queue \"" + queue.name + "\" in segment \"" + queue.attachment->name() +

@@ -1,5 +1,6 @@
 #include "objects/spsc_queue.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include "objects/spsc_object.hpp"
@@ -11,13 +12,20 @@ namespace shmq::core {
 namespace {
 
 template <class Endpoint>
-RingStatus take_end(Endpoint& endpoint) {
+RingStatus take_end(Endpoint& endpoint, std::uint64_t* owner) {
   if (endpoint.is_detached()) return RingStatus::busy;
-  RingStatus status = endpoint.records.take_over(endpoint.me, nullptr);
+  std::uint64_t seen = 0;
+  RingStatus status = endpoint.records.take_over(endpoint.me, &seen);
   if (status == RingStatus::busy) {
-    objects::housekeeping_of_a_try(*endpoint.queue->attachment);
-    status = endpoint.records.take_over(endpoint.me, nullptr);
+    Attachment& attachment = *endpoint.queue->attachment;
+    // The kernel is asked about the owner in each call, and about everybody once a slice, as in all calls.
+    if (attachment.is_dead(layout::owner_of(seen)))
+      attachment.reap_in_turn();
+    else
+      objects::housekeeping_of_a_try(attachment);
+    status = endpoint.records.take_over(endpoint.me, &seen);
   }
+  if (owner != nullptr) *owner = seen;
   return status;
 }
 
@@ -27,8 +35,8 @@ bool is_message(std::uint64_t word, std::uint64_t extent) {
 
 }  // namespace
 
-RingStatus take_end_of(ProducerEndpoint& producer) { return take_end(producer); }
-RingStatus take_end_of(ConsumerEndpoint& consumer) { return take_end(consumer); }
+RingStatus take_end_of(ProducerEndpoint& producer, std::uint64_t* owner) { return take_end(producer, owner); }
+RingStatus take_end_of(ConsumerEndpoint& consumer, std::uint64_t* owner) { return take_end(consumer, owner); }
 
 Grant claim_records_slow(ProducerEndpoint& producer, std::uint64_t extent, std::uint32_t count, const Limit* limit,
                          Outcome& outcome) {
@@ -104,31 +112,29 @@ void close_records(ShmSpscMemory& records) {
 
 std::uint64_t records_to_take(const ShmSpscMemory& records) {
   const std::uint64_t owner = records.consumer().load(std::memory_order_acquire);
-  std::uint64_t from = records.received().load(std::memory_order_acquire);
+  const std::uint64_t received = records.received().load(std::memory_order_acquire);
   const std::uint64_t released = records.released().load(std::memory_order_acquire);
   // What a consumer that has gone left unreleased is to be taken again.
-  if (end_state(owner) == layout::EndState::free || lies_before(from, released)) from = released;
-  std::uint64_t messages = 0;
-  objects::for_each_record(records, from, records.tail().load(std::memory_order_acquire),
-                           [&](std::uint64_t, std::uint64_t word, std::uint64_t extent) {
-                             if (is_message(word, extent)) ++messages;
+  const bool again = end_state(owner) == layout::EndState::free || lies_before(received, released);
+  std::uint64_t count = 0;
+  objects::for_each_record(records, again ? released : received, records.tail().load(std::memory_order_acquire),
+                           [&](std::uint64_t position, std::uint64_t word, std::uint64_t extent) {
+                             if (!lies_before(position, received) || is_message(word, extent)) ++count;
                            });
-  return messages;
+  return count;
 }
 
 std::uint64_t purge_records(ConsumerEndpoint& consumer) {
-  const std::uint64_t end = consumer.records.memory().tail().load(std::memory_order_acquire);
   const std::uint64_t begin = consumer.records.memory().released().load(std::memory_order_acquire);
+  // Whatever tail says, no more than one ring of records lies before it.
+  const std::uint64_t end = begin + std::min(consumer.records.memory().tail().load(std::memory_order_acquire) - begin,
+                                             consumer.records.memory().ring_bytes());
   std::uint64_t purged = 0;
   for (;;) {
-    const RecordGrant grant = consumer.records.try_take(1, true);
+    const RecordGrant grant = consumer.records.try_take_before(end, 1, true);
     if (grant.made_room) notify(*consumer.queue->space_event);
     if (grant.status != RingStatus::ok) break;
-    // Whatever tail says, no more than one ring of records lies before it.
-    if (!lies_before(grant.position, end) || grant.position - begin > consumer.records.memory().ring_bytes()) {
-      consumer.records.requeue(grant.position);
-      break;
-    }
+    if (grant.again) consumer.queue->records.header().redelivered.fetch_add(1, std::memory_order_relaxed);
     consumer.records.release(grant.position);
     notify(*consumer.queue->space_event);
     ++purged;

@@ -208,20 +208,6 @@ TEST(SpscStoppedProducer, KeepsItsEndAndItsClaim) {
   }
 }
 
-/// Tries until it is no longer `busy`, as a standby does.
-template <class Call>
-auto once_free(Call&& call) {
-  for (;;) {
-    auto result = call();
-    if constexpr (std::is_same_v<decltype(result), Outcome>) {
-      if (result != Outcome::busy) return result;
-    } else {
-      if (result.outcome() != Outcome::busy) return result;
-    }
-    ::usleep(200);
-  }
-}
-
 TEST(SpscKilledConsumer, IsSucceededByOneWhoHasItsMessageAgain) {
   const Name name("spsc-consumer");
   auto segment = shmq::Segment::create(name, {.size_bytes = 8u << 20}).value();
@@ -240,8 +226,10 @@ TEST(SpscKilledConsumer, IsSucceededByOneWhoHasItsMessageAgain) {
     ASSERT_EQ(consumer.receive(5ms).outcome(), Outcome::busy);
     victim.child.kill();
     const std::int64_t died = shmq::base::monotonic_ns();
-    shmq::Message first = once_free([&] { return consumer.receive(kPatience); });
+    // The very first call: a dead owner is no reason to be told `busy`, though it was looked for a moment ago.
+    shmq::Message first = i % 2 == 0 ? consumer.receive(kPatience) : consumer.try_receive();
     times.add(died);
+    ASSERT_EQ(first.outcome(), Outcome::ok);
     ASSERT_EQ(text_of(first), "one");
     EXPECT_TRUE(first.redelivered());
     EXPECT_EQ(first.deliveries(), 1u);
@@ -270,7 +258,7 @@ TEST(SpscKilledProducer, IsSucceededByOneWhoPublishes) {
     ASSERT_EQ(producer.send(bytes_of("next"), 5ms), Outcome::busy);
     victim.child.kill();
     const std::int64_t died = shmq::base::monotonic_ns();
-    ASSERT_EQ(once_free([&] { return producer.send(bytes_of("next"), kPatience); }), Outcome::ok);
+    ASSERT_EQ(i % 2 == 0 ? producer.send(bytes_of("next"), kPatience) : producer.try_send(bytes_of("next")), Outcome::ok);
     shmq::Message message = consumer.receive(kPatience);
     times.add(died);
     ASSERT_EQ(text_of(message), "next");

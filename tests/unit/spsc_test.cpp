@@ -227,7 +227,7 @@ TEST_F(SpscTest, WhatIsPublishedOutOfOrderWaitsForWhatWasClaimedBefore) {
   auto first = producer.claim(1);
   ASSERT_EQ(producer.send(bytes_of("second")), Outcome::ok);
   EXPECT_EQ(consumer.try_receive().outcome(), Outcome::empty);
-  EXPECT_EQ(q.depth(), 1u);
+  EXPECT_EQ(q.depth(), 2u);
   first.abort();
   expect_next(consumer, "second");
   auto last = producer.claim(100);
@@ -443,6 +443,100 @@ TEST_F(SpscTest, BrowsesAndPurges) {
   EXPECT_EQ(q.depth(), 0u);
   auto consumer = q.consumer();
   EXPECT_EQ(consumer.try_receive().outcome(), Outcome::empty);
+}
+
+TEST_F(SpscTest, ShowsWhatCameBackAsTheNextConsumerWillHaveIt) {
+  auto segment = make();
+  auto q = spsc(segment, "q");
+  auto producer = q.producer();
+  const auto redelivered = [&] {
+    const auto seen = inspect_segment(name_, {});
+    return seen->objects.at(0).queue->redelivered;
+  };
+  const auto expect_first = [&](std::uint32_t deliveries) {
+    const auto first = q.browse().next();
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->state, BrowsedMessage::State::redeliver);
+    EXPECT_EQ(first->deliveries, deliveries);
+    EXPECT_TRUE(first->redelivered);
+    EXPECT_EQ(redelivered(), deliveries);
+  };
+  ASSERT_EQ(producer.send(bytes_of("one")), Outcome::ok);
+  auto consumer = q.open_consumer();
+  consumer->receive().requeue();
+  expect_first(1);
+  Message again = consumer->receive();
+  EXPECT_EQ(again.deliveries(), 1u);
+  EXPECT_EQ(redelivered(), 1u);
+  {
+    [[maybe_unused]] const auto gone = std::move(again);  // dropped, and its consumer with it
+    [[maybe_unused]] const auto owner = std::move(*consumer);
+  }
+  expect_first(2);
+  for (std::uint32_t i = 3; i < 300; ++i) q.consumer().receive().requeue();
+  EXPECT_EQ(q.browse().next()->deliveries, 255u) << "it saturates";
+  EXPECT_EQ(redelivered(), 299u);
+  EXPECT_EQ(q.purge().value(), 1u);
+  EXPECT_EQ(redelivered(), 299u) << "what is counted stays counted";
+}
+
+TEST_F(SpscTest, DepthCountsWhatIsClaimedAndNotTaken) {
+  auto segment = make();
+  auto q = spsc(segment, "q", 1024);
+  auto producer = q.producer();
+  const auto expect_depth = [&](std::uint64_t expected, const char* why) {
+    EXPECT_EQ(q.depth(), expected) << why;
+    const auto seen = inspect_segment(name_, {});
+    EXPECT_EQ(seen->objects.at(0).queue->depth, expected) << "inspected: " << why;
+  };
+  auto first = producer.claim(100);
+  auto second = producer.claim(100);
+  auto third = producer.claim(100);
+  expect_depth(3, "claims that are being written");
+  first.publish();
+  second.abort();
+  expect_depth(3, "a message, one that was aborted, and a claim");
+  third.publish();
+  {
+    auto consumer = q.consumer();
+    Message held = consumer.receive();
+    expect_depth(2, "one is taken");
+    Message last = consumer.receive();
+    expect_depth(0, "all are taken");
+    last.release();
+    held.requeue();
+    expect_depth(0, "it waits for its consumer, who had it");
+  }
+  expect_depth(1, "what the last consumer left is there for the next one");
+  q.consumer().receive().release();
+  expect_depth(0, "nothing is left");
+  ASSERT_EQ(producer.send(bytes_of(pattern(0, 400))), Outcome::ok);
+  auto consumer = q.consumer();
+  consumer.receive().release();
+  ASSERT_EQ(producer.send(bytes_of(pattern(0, 400))), Outcome::ok);
+  expect_depth(2, "the end of the ring was left out");
+}
+
+// A purge that takes a message to see whether it is too new has had it, and a message that somebody had comes marked.
+TEST_F(SpscTest, APurgeLeavesAloneWhatIsSentWhileItPurges) {
+  auto segment = make();
+  auto q = spsc(segment, "q");
+  std::atomic<bool> enough{false};
+  std::jthread sender([&] {
+    auto producer = q.producer();
+    while (!enough.load()) (void)producer.try_send(bytes_of("new"));
+  });
+  std::uint64_t purged = 0, seen = 0, marked = 0;
+  while (purged < 20'000 || seen < 200) {
+    purged += q.purge().value();
+    Message next = q.consumer().try_receive();
+    if (!next) continue;
+    ++seen;
+    marked += next.redelivered();
+    next.release();
+  }
+  enough = true;
+  EXPECT_EQ(marked, 0u) << "of " << seen;
 }
 
 TEST_F(SpscTest, CarriesEveryByteBetweenTwoThreads) {

@@ -55,6 +55,9 @@ class Attachment {
   /// Whether the participant in row `index`, whose word was just read as `word`, is gone. The kernel says so.
   Liveness liveness(std::uint32_t index, std::uint64_t word) const;
 
+  /// Whether nobody is left of the participant `id` (1 to rows; false of others), and reap() has something to mend.
+  bool is_dead(std::uint32_t id) const;
+
   /// Keeps the space of a directory entry while it is open here. Counted; false where the entry is not `word`
   /// any more.
   bool pin(std::uint32_t entry, std::uint64_t word);
@@ -63,6 +66,8 @@ class Attachment {
   /// Sweeps every dead participant. Idempotent, lock-free against other reapers; one thread of this
   /// attachment at a time (others return at once).
   Repairs reap();
+  /// The same, but waits for the turn of another thread: whoever is dead now is swept when it returns.
+  Repairs reap_in_turn();
   /// reap(), unless this attachment did so less than a sleep slice ago.
   Repairs reap_now_and_then(std::int64_t now_ns);
 
@@ -77,6 +82,7 @@ class Attachment {
   Status start(const AttachOptions& attach);
   Status join(const AttachOptions& attach);
   void leave();
+  Repairs reap_with_lock();
 
   struct Os;
   std::unique_ptr<Os> os_;

@@ -121,7 +121,10 @@ class SpscConsumer {
 
   /// Takes up to `max` (64 at most) published records. A message that was handed out before comes alone. A look that
   /// is not thorough touches no line that the producer writes but the record's own.
-  RecordGrant try_take(std::uint32_t max, bool thorough) {
+  RecordGrant try_take(std::uint32_t max, bool thorough) { return try_take_before(position_ + kFar, max, thorough); }
+
+  /// The same for records that lie before `end`: `empty` where none of those is left, though later ones are there.
+  RecordGrant try_take_before(std::uint64_t end, std::uint32_t max, bool thorough) {
     if (!owns_ || damaged_) [[unlikely]]
       return {owns_ ? RingStatus::corrupt : RingStatus::busy};
     if (memory_.state().load(std::memory_order_relaxed) & layout::kSpscRemoved) [[unlikely]]
@@ -137,7 +140,7 @@ class SpscConsumer {
     if (position_ - released_ > bytes_) [[unlikely]]
       return corrupt();
     std::uint32_t races = 0;
-    for (std::uint32_t i = 0; i < max;) {
+    for (std::uint32_t i = 0; i < max && lies_before(position_, end);) {
       const std::uint64_t position = position_;
       const std::uint64_t word = memory_.word(position).load(std::memory_order_acquire);  // pairs with publish()
       const bool published = word & layout::kRecordPublished;
@@ -205,13 +208,10 @@ class SpscConsumer {
       finish(position, next);
   }
 
-  /// The same for records that were taken together, from `begin` up to `end`. False: an earlier one is still held, and
-  /// each has to be released by itself.
-  bool release_run(std::uint64_t begin, std::uint64_t end) {
-    if (begin != released_) return false;
-    finish(begin, end);
-    return true;
-  }
+  /// Whether nothing before `begin` is held. Where that is so, release_run() is done with what was taken together, from
+  /// `begin` up to `end`; else each record has to be released by itself.
+  bool releases_in_order(std::uint64_t begin) const { return begin == released_; }
+  void release_run(std::uint64_t begin, std::uint64_t end) { finish(begin, end); }
 
   /// Gives a record back: the next take hands it out again, marked.
   void requeue(std::uint64_t position) {
@@ -329,6 +329,7 @@ class SpscConsumer {
   std::uint64_t released_ = 0;
   std::uint64_t head_ = 0;
   static constexpr std::uint64_t kNone = ~std::uint64_t{0};
+  static constexpr std::uint64_t kFar = std::uint64_t{1} << 62;  // no ring is as large
   std::uint64_t usual_ = kNone;  // the extent word of the message before, which was sound
   std::uint64_t last_ = 0;      // what take_next() took, while it took the last one
   std::uint32_t requeued_ = 0;

@@ -70,7 +70,7 @@ struct SpscHeader {
   std::uint8_t reserved4[kFalseSharingBytes - 16];
 
   // Counters of rare events.
-  Word redelivered;
+  Word redelivered;  // counted when a message is handed out again, as in the record's deliveries
   Word tombs;
   Word purged;
   Word rejected;  // messages that the consumer rejected, and that were discarded

@@ -147,8 +147,9 @@ struct ConsumerEndpoint : Endpoint {
   /// Records from `begin` on, which lie back to back up to `end` and were taken together. False: an earlier one is still
   /// held, and each has to be released by itself.
   bool release_run(std::uint64_t begin, std::uint64_t end) {
-    base::hand_over_lines({records.memory().at(begin), end - begin});
-    if (!records.release_run(begin, end)) return false;
+    if (!records.releases_in_order(begin)) return false;
+    base::hand_over_lines({records.memory().at(begin), end - begin});  // before the release: then they are the producer's
+    records.release_run(begin, end);
     notify(*queue->space_event);
     return true;
   }
