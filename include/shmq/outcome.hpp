@@ -19,6 +19,7 @@ enum class Outcome : std::uint8_t {
   too_large,  // the payload fits neither a slot nor the largest block of the segment
   detached,   // this handle was inherited through fork(): attach again in the child
   busy,       // an spsc queue's end belongs to somebody else, who is alive: Queue::open_producer() says to whom
+  stale,      // the lease of a run had ended; nothing was changed
   corrupt,    // shared bytes failed a check; nothing was touched
 };
 
@@ -46,6 +47,8 @@ enum class Outcome : std::uint8_t {
       return "detached";
     case Outcome::busy:
       return "busy";
+    case Outcome::stale:
+      return "stale";
     case Outcome::corrupt:
       return "corrupt";
   }

@@ -16,6 +16,7 @@
 #include "shmq/options.hpp"
 #include "shmq/queue.hpp"
 #include "shmq/result.hpp"
+#include "shmq/tasks.hpp"
 
 namespace shmq {
 
@@ -59,6 +60,15 @@ class Segment {
   /// Names of all queues.
   std::vector<std::string> queues() const;
 
+  /// Declares a task table: creates it, or opens it where it is declared the same way already; `different` otherwise.
+  Result<TaskTable> task_table(const std::string& name, const TaskTableOptions& options = {});
+  /// Opens a task table that exists.
+  Result<TaskTable> open_task_table(const std::string& name);
+  /// Frees the name at once; who uses the table gets `removed`. The tasks in it are gone.
+  Status remove_task_table(const std::string& name);
+  /// Names of all task tables.
+  std::vector<std::string> task_tables() const;
+
   /// Mends what dead participants held. Waiting calls do this by themselves; nothing depends on it being
   /// called.
   Repairs reap();
@@ -67,6 +77,7 @@ class Segment {
   explicit Segment(std::shared_ptr<core::Attachment> attachment) : attachment_(std::move(attachment)) {}
   Result<Queue<void>> declare(const std::string& name, QueueOptions options, std::uint32_t element_bytes);
   Result<Queue<void>> open_elements(const std::string& name, std::uint32_t element_bytes);
+  std::vector<std::string> names_of(bool tables) const;
   std::shared_ptr<core::Attachment> attachment_;
 };
 

@@ -8,6 +8,7 @@
 #include "core/patience.hpp"
 #include "objects/dead_letter.hpp"
 #include "objects/spsc_object.hpp"
+#include "objects/task_object.hpp"
 #include "shmq/base/fence.hpp"
 
 namespace shmq::objects {
@@ -83,6 +84,11 @@ Result<std::shared_ptr<core::QueueHandle>> handle_of(std::shared_ptr<core::Attac
   const core::SegmentView& view = attachment->view();
   QueueShape shape;
   handle->is_spsc = object.kind == layout::ObjectKind::spsc_queue;
+  if (object.kind == layout::ObjectKind::task_table) {
+    attachment->unpin(object.space.entry);
+    return Error(ErrorCode::different, "\"" + name + "\" in segment \"" + attachment->name() +
+                                           "\" is a task table, not a queue: open it with open_task_table(), or choose another name");
+  }
   const bool known = handle->is_spsc || object.kind == layout::ObjectKind::mpmc_queue;
   const bool sound = known && (handle->is_spsc ? spsc_ring_of(view, object.space, handle->records, &shape)
                                                : ring_of(view, object.space, handle->ring, &shape));
@@ -387,6 +393,8 @@ const ObjectKindOperations* operations_of(layout::ObjectKind kind) {
       return &objects::kQueueOperations;
     case layout::ObjectKind::spsc_queue:
       return &objects::kSpscOperations;
+    case layout::ObjectKind::task_table:
+      return &objects::kTableOperations;
     case layout::ObjectKind::none:
       break;
   }

@@ -4,6 +4,7 @@
 #include "core/directory.hpp"
 #include "core/segment_files.hpp"
 #include "objects/queue_object.hpp"
+#include "objects/task_object.hpp"
 #include "os/shared_memory.hpp"
 
 namespace shmq {
@@ -117,10 +118,30 @@ Status Segment::remove_queue(const std::string& name) {
   return core::Directory(*attachment_).remove(name, "queue");
 }
 
-std::vector<std::string> Segment::queues() const {
+Result<TaskTable> Segment::task_table(const std::string& name, const TaskTableOptions& options) {
+  if (auto error = unusable(*attachment_)) return *error;
+  const Result<objects::TableShape> shape = objects::table_shape_of(options);
+  if (!shape) return shape.error();
+  auto handle = objects::declare_table(attachment_, name, *shape);
+  if (!handle) return handle.error();
+  return TaskTable(std::move(*handle));
+}
+Result<TaskTable> Segment::open_task_table(const std::string& name) {
+  if (auto error = unusable(*attachment_)) return *error;
+  auto handle = objects::open_table(attachment_, name);
+  if (!handle) return handle.error();
+  return TaskTable(std::move(*handle));
+}
+Status Segment::remove_task_table(const std::string& name) {
+  if (auto error = unusable(*attachment_)) return *error;
+  return core::Directory(*attachment_).remove(name, "task table");
+}
+
+std::vector<std::string> Segment::names_of(bool tables) const {
   std::vector<std::string> names;
   if (attachment_->detached()) return names;
-  core::Directory(*attachment_).for_each([&](const core::ObjectSpace& space, layout::ObjectKind) {
+  core::Directory(*attachment_).for_each([&](const core::ObjectSpace& space, layout::ObjectKind kind) {
+    if ((kind == layout::ObjectKind::task_table) != tables) return;
     const layout::DirectoryEntry& entry = attachment_->view().entry(space.entry);
     if (static_cast<layout::EntryState>(layout::word_state(entry.word.load(std::memory_order_acquire))) ==
         layout::EntryState::live)
@@ -128,6 +149,8 @@ std::vector<std::string> Segment::queues() const {
   });
   return names;
 }
+std::vector<std::string> Segment::queues() const { return names_of(false); }
+std::vector<std::string> Segment::task_tables() const { return names_of(true); }
 
 Repairs Segment::reap() { return attachment_->reap(); }
 

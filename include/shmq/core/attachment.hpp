@@ -25,9 +25,10 @@ struct Repairs {
   std::uint32_t participants = 0;  // dead ones swept
   std::uint32_t messages = 0;      // that are delivered again
   std::uint32_t claims = 0;        // that were never published and are stepped over
+  std::uint32_t tasks = 0;         // that the dead had, and that others run
   std::uint32_t blocks = 0;        // given back
   std::uint32_t objects = 0;       // half-made or half-removed ones cleared away
-  std::uint32_t total() const { return participants + messages + claims + blocks + objects; }
+  std::uint32_t total() const { return participants + messages + claims + tasks + blocks + objects; }
 };
 
 struct OpenSegment;

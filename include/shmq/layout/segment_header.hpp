@@ -125,7 +125,7 @@ enum class EntryState : std::uint8_t {
   reclaiming = 5,  // its space is being given back by the owner in the word
 };
 
-enum class ObjectKind : std::uint64_t { none = 0, mpmc_queue = 1, spsc_queue = 2 };
+enum class ObjectKind : std::uint64_t { none = 0, mpmc_queue = 1, spsc_queue = 2, task_table = 3 };
 
 struct DirectoryEntry {
   Word word;  // owner word: epoch, incarnation and owner (while claimed, creating or reclaiming), EntryState

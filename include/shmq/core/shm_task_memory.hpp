@@ -1,0 +1,45 @@
+// The words of a task table as they lie in shared memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "shmq/layout/task_table.hpp"
+
+namespace shmq::core {
+
+class ShmTaskMemory {
+ public:
+  ShmTaskMemory() = default;
+  /// The records must have been checked against the object's space.
+  ShmTaskMemory(std::byte* records, std::uint32_t record_bytes) : records_(records), record_bytes_(record_bytes) {}
+  layout::TaskRecord& record(std::uint32_t index) const {
+    return *reinterpret_cast<layout::TaskRecord*>(records_ + std::uint64_t{index} * record_bytes_);
+  }
+  layout::Word& word(std::uint32_t index) const { return record(index).word; }
+  layout::Word& tally(std::uint32_t index) const { return record(index).tally; }
+
+ private:
+  std::byte* records_ = nullptr;
+  std::uint32_t record_bytes_ = 0;
+};
+
+/// A ring of hints (core/hint_ring.hpp): head and tail in the table's header, cells of their own.
+class ShmHintMemory {
+ public:
+  ShmHintMemory() = default;
+  ShmHintMemory(layout::Word* head, layout::Word* tail, layout::Word* cells, unsigned capacity_log2)
+      : head_(head), tail_(tail), cells_(cells), capacity_log2_(capacity_log2) {}
+  layout::Word& head() const { return *head_; }
+  layout::Word& tail() const { return *tail_; }
+  layout::Word& cell(std::uint64_t i) const { return cells_[i]; }
+  unsigned capacity_log2() const { return capacity_log2_; }
+
+ private:
+  layout::Word* head_ = nullptr;
+  layout::Word* tail_ = nullptr;
+  layout::Word* cells_ = nullptr;
+  unsigned capacity_log2_ = 0;
+};
+
+}  // namespace shmq::core
