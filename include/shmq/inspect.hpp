@@ -156,6 +156,30 @@ struct QueueSnapshot {
       producers_wait_for;  // the message that keeps a full queue full, while it is held
 };
 
+/// A task table.
+struct TaskTableSnapshot {
+  std::uint64_t generation = 0;
+  std::uint32_t capacity = 0;
+  std::uint32_t payload_room = 0;  // bytes of a payload, and of a result, that need no block
+  std::uint32_t result_room = 0;
+  bool paused = false;
+  bool draining = false;
+  bool removed = false;
+  bool workers_sleep = false;     // somebody sleeps until there is a task (may stay set after a kill)
+  bool submitters_sleep = false;  // … until there is room
+  std::uint64_t hinted = 0;       // entries of the ready index: about as many as tasks are ready
+  /// Tasks in each state, in the order of shmq::TaskState: free, alloc, held, waiting, delayed, ready, claimed, running,
+  /// done, dead, cancelled, expired, spilled. Not filled in without InspectOptions::slots, nor is the next.
+  std::array<std::uint32_t, 13> states{};
+  struct Share {
+    std::uint32_t participant = 0;
+    std::uint32_t writing = 0;  // being submitted or removed
+    std::uint32_t claimed = 0;  // and not started
+    std::uint32_t running = 0;
+  };
+  std::vector<Share> shares;  // by participant id
+};
+
 enum class ObjectState : std::uint8_t {
   claimed,   // half-made by `owner`: its name does not count yet
   creating,  // half-made by `owner`
@@ -172,13 +196,14 @@ struct ObjectSnapshot {
   ObjectState state = ObjectState::undefined;
   std::uint32_t owner = 0;  // who makes or reclaims it; 0 where nobody does
   std::string name;         // any bytes: escape it before showing it
-  std::string kind;         // "mpmc", "spsc", or "unknown (7)"
+  std::string kind;         // "mpmc", "spsc", "tasks", or "unknown (7)"
   std::uint64_t generation = 0;
   std::uint64_t offset = 0;
   std::uint64_t size_bytes = 0;
   std::vector<std::uint32_t> users;  // ids of those who have it open
   std::string damaged;               // what is wrong with it; empty where nothing is
   std::optional<QueueSnapshot> queue;
+  std::optional<TaskTableSnapshot> tasks;
 };
 
 struct SegmentSnapshot {

@@ -166,10 +166,15 @@ Result<PinnedObject> Directory::create_once(const NewObject& object, const char*
   return made;
 }
 
-Status Directory::remove(const std::string& name, const char* what) {
+Status Directory::remove(const std::string& name, const char* what, bool tables) {
   Result<PinnedObject> found = open(name, what);
   if (!found) return found.error();
   const std::uint32_t index = found->space.entry;
+  if ((found->kind == layout::ObjectKind::task_table) != tables) {
+    attachment_.unpin(index);
+    return Error(ErrorCode::different, "\"" + name + "\" is a " + (tables ? "queue" : "task table") + ", not a " + what +
+                                           ": it was not removed");
+  }
   std::uint64_t word = view_.entry(index).word.load(std::memory_order_acquire);
   const bool mine =
       entry_state(word) == EntryState::live &&

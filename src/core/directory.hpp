@@ -52,7 +52,8 @@ class Directory {
   /// Creates and pins; already_exists where the name is taken, also by one who was a moment faster.
   Result<PinnedObject> create(const NewObject& object, const char* what);
   /// The name is free when this returns; users see `removed`.
-  Status remove(const std::string& name, const char* what);
+  /// `different`: it is a task table and `tables` is not set, or the other way round.
+  Status remove(const std::string& name, const char* what, bool tables = false);
 
   /// Gives back the space of an entry that is being removed, once nobody uses it.
   void reclaim_if_unused(std::uint32_t entry);

@@ -54,7 +54,8 @@ void read_one(const Source& source, std::uint32_t entry, std::uint64_t word,
   const std::uint64_t kind = e.kind.load(std::memory_order_relaxed);
   const bool mpmc = kind == static_cast<std::uint64_t>(layout::ObjectKind::mpmc_queue);
   const bool spsc = kind == static_cast<std::uint64_t>(layout::ObjectKind::spsc_queue);
-  object.kind = mpmc ? "mpmc" : spsc ? "spsc" : "unknown (" + std::to_string(kind) + ")";
+  const bool tasks = kind == static_cast<std::uint64_t>(layout::ObjectKind::task_table);
+  object.kind = mpmc ? "mpmc" : spsc ? "spsc" : tasks ? "tasks" : "unknown (" + std::to_string(kind) + ")";
   core::ObjectSpace space;
   if (!core::space_of(source.view, entry, space)) {
     object.damaged = "its directory entry names a place outside the object area";
@@ -62,6 +63,7 @@ void read_one(const Source& source, std::uint32_t entry, std::uint64_t word,
   }
   if (mpmc) read_queue(source, space, participants, object, findings);
   if (spsc) read_spsc_queue(source, space, object, findings);
+  if (tasks) read_task_table(source, space, object, findings);
 }
 
 }  // namespace

@@ -38,6 +38,9 @@ void read_queue(const Source& source, const core::ObjectSpace& space,
 
 void read_spsc_queue(const Source& source, const core::ObjectSpace& space, ObjectSnapshot& object, Findings& findings);
 
+/// Fills `object.tasks`, or `object.damaged`.
+void read_task_table(const Source& source, const core::ObjectSpace& space, ObjectSnapshot& object, Findings& findings);
+
 std::vector<ObjectSnapshot> read_objects(const Source& source,
                                          const std::vector<ParticipantSnapshot>& participants,
                                          Findings& findings);

@@ -134,7 +134,7 @@ Result<TaskTable> Segment::open_task_table(const std::string& name) {
 }
 Status Segment::remove_task_table(const std::string& name) {
   if (auto error = unusable(*attachment_)) return *error;
-  return core::Directory(*attachment_).remove(name, "task table");
+  return core::Directory(*attachment_).remove(name, "task table", true);
 }
 
 std::vector<std::string> Segment::names_of(bool tables) const {

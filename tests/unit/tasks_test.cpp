@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "shmq/inspect.hpp"
 #include "support.hpp"
 
 namespace shmq::test {
@@ -270,6 +271,8 @@ TEST_F(TasksTest, DeclarationsThatDifferAndBadOnesAreRefused) {
   EXPECT_EQ(segment.open_task_table("q").error().code(), ErrorCode::different);
   EXPECT_EQ(segment.open_queue("t").error().code(), ErrorCode::different);
   EXPECT_EQ(segment.queue("t").error().code(), ErrorCode::different);
+  EXPECT_EQ(segment.remove_queue("t").error().code(), ErrorCode::different);
+  EXPECT_EQ(segment.remove_task_table("q").error().code(), ErrorCode::different);
   EXPECT_EQ(segment.task_tables(), std::vector<std::string>{"t"});
   EXPECT_EQ(segment.queues(), std::vector<std::string>{"q"});
 }
@@ -287,6 +290,35 @@ TEST_F(TasksTest, ARemovedTableSaysSoToEverybody) {
   EXPECT_EQ(tasks.wait(run.id(), kPatience), Outcome::removed);
   EXPECT_EQ(tasks.cancel(run.id()), Outcome::removed);
   EXPECT_TRUE(segment.task_tables().empty());
+}
+
+TEST_F(TasksTest, AnInspectorSeesStatesHandsAndBlocks) {
+  auto segment = make({.size_bytes = 4u << 20, .blocks = {{{4096, 4}}}});
+  auto tasks = table(segment);
+  for (int i = 0; i < 4; ++i) put(tasks, i == 0 ? std::string(1000, 'x') : "x");
+  auto worker = tasks.worker({.batch = 2});
+  shmq::Run run = worker.try_next();
+  ASSERT_TRUE(run);
+  tasks.pause();
+  const SegmentSnapshot snapshot = inspect_segment(segment.name()).value();
+  ASSERT_EQ(snapshot.objects.size(), 1u);
+  EXPECT_EQ(snapshot.objects[0].kind, "tasks");
+  EXPECT_EQ(snapshot.objects[0].damaged, "");
+  ASSERT_TRUE(snapshot.objects[0].tasks);
+  const TaskTableSnapshot& seen = *snapshot.objects[0].tasks;
+  const auto count = [&](TaskState state) { return seen.states[static_cast<std::size_t>(state)]; };
+  EXPECT_EQ(count(TaskState::free), 60u);
+  EXPECT_EQ(count(TaskState::ready), 2u);
+  EXPECT_EQ(count(TaskState::claimed), 1u);
+  EXPECT_EQ(count(TaskState::running), 1u);
+  EXPECT_EQ(seen.hinted, 2u);
+  EXPECT_TRUE(seen.paused);
+  ASSERT_EQ(seen.shares.size(), 1u);
+  EXPECT_EQ(seen.shares[0].participant, snapshot.participants[0].id);
+  EXPECT_EQ(seen.shares[0].running, 1u);
+  EXPECT_EQ(seen.shares[0].claimed, 1u);
+  EXPECT_EQ(snapshot.blocks[0].in_messages, 1u);
+  EXPECT_EQ(snapshot.blocks[0].by_participants, 0u);
 }
 
 /// Every way a run may end, taken at random, against books kept beside.

@@ -2,6 +2,7 @@
 
 #include "json.hpp"
 #include "process_state.hpp"
+#include "shmq/tasks.hpp"
 
 namespace shmq::stat {
 
@@ -66,6 +67,23 @@ void put_queue(Json& json, const QueueSnapshot& q, bool slots) {
   json.close('}');
 }
 
+void put_tasks(Json& json, const TaskTableSnapshot& t, bool slots) {
+  json.open('{').member("generation", t.generation).member("capacity", t.capacity);
+  json.member("payload_room", t.payload_room).member("result_room", t.result_room);
+  json.member("paused", t.paused).member("draining", t.draining).member("removed", t.removed);
+  json.member("workers_sleep", t.workers_sleep).member("submitters_sleep", t.submitters_sleep).member("hinted", t.hinted);
+  if (slots) {
+    json.key("states").open('{');
+    for (std::size_t i = 0; i < t.states.size(); ++i) json.member(to_string(static_cast<TaskState>(i)), t.states[i]);
+    json.close('}').key("shares").open('[');
+    for (const TaskTableSnapshot::Share& share : t.shares)
+      json.open('{').member("participant", share.participant).member("writing", share.writing).member("claimed", share.claimed)
+          .member("running", share.running).close('}');
+    json.close(']');
+  }
+  json.close('}');
+}
+
 void put_objects(Json& json, const SegmentSnapshot& s, const std::string& only, bool slots) {
   json.key("objects").open('[');
   for (const ObjectSnapshot& object : s.objects) {
@@ -79,6 +97,11 @@ void put_objects(Json& json, const SegmentSnapshot& s, const std::string& only, 
     json.close(']').key("queue");
     if (object.queue)
       put_queue(json, *object.queue, slots);
+    else
+      json.value(std::optional<int>());
+    json.key("tasks");
+    if (object.tasks)
+      put_tasks(json, *object.tasks, slots);
     else
       json.value(std::optional<int>());
     json.close('}');

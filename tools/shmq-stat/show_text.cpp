@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "human.hpp"
 #include "process_state.hpp"
+#include "shmq/tasks.hpp"
 #include "text.hpp"
 
 namespace shmq::stat {
@@ -94,7 +95,7 @@ std::string odd_objects_text(const SegmentSnapshot& s, const std::vector<const O
       text += "  " + name + " was removed; its space is being given back by " + who_text(s, object->owner) + "\n";
     if (object->state == ObjectState::removing)
       text += "  " + name + " was removed; its " + base::size_text(object->size_bytes) + " are kept for " + users_text(s, *object) + "\n";
-    if (object->state == ObjectState::live && !object->queue && object->damaged.empty())
+    if (object->state == ObjectState::live && !object->queue && !object->tasks && object->damaged.empty())
       text += "  " + name + " is of a kind that this program does not know: " + printable(object->kind) + "\n";
   }
   return text.empty() ? text : "\nOther objects:\n" + text;
@@ -133,6 +134,26 @@ std::string queues_text(const SegmentSnapshot& s, const std::vector<const Object
   }
   if (fill.empty()) return "\nQueues: none\n";
   return "\n" + fill.text("  ") + (ends.empty() ? "" : "\n" + ends.text("  ")) + "\n" + past.text("  ") + (dead.empty() ? "" : "\n" + dead.text("  "));
+}
+
+std::string tasks_text(const SegmentSnapshot& s, const std::vector<const ObjectSnapshot*>& objects) {
+  Table states({"TASK TABLE", ">CAPACITY", ">FREE", ">READY", ">CLAIMED", ">RUNNING", ">DONE", ">DEAD", ">CANCELLED", "STATE"});
+  Table shares({"TASK TABLE", "IN THE HANDS OF", ">BEING WRITTEN", ">CLAIMED", ">RUNNING"});
+  for (const ObjectSnapshot* object : objects) {
+    if (!object->tasks) continue;
+    const TaskTableSnapshot& t = *object->tasks;
+    const auto in = [&](TaskState state) { return count_text(t.states[static_cast<std::size_t>(state)]); };
+    std::string state = t.removed || object->state != ObjectState::live ? "removed" : t.draining ? "draining" : "open";
+    if (t.paused) state += ", paused";
+    if (t.workers_sleep) state += ", workers sleep";
+    if (t.submitters_sleep) state += ", submitters sleep";
+    states.row({printable(object->name), count_text(t.capacity), in(TaskState::free), in(TaskState::ready), in(TaskState::claimed),
+                in(TaskState::running), in(TaskState::done), in(TaskState::dead), in(TaskState::cancelled), state});
+    for (const TaskTableSnapshot::Share& share : t.shares)
+      shares.row({printable(object->name), who_text(s, share.participant), count_text(share.writing), count_text(share.claimed),
+                  count_text(share.running)});
+  }
+  return states.empty() ? std::string() : "\n" + states.text("  ") + (shares.empty() ? "" : "\n" + shares.text("  "));
 }
 
 std::string holds_text(const SegmentSnapshot& s, const std::vector<const ObjectSnapshot*>& objects) {
@@ -189,7 +210,7 @@ std::string show_text(const SegmentSnapshot& segment, const std::string& queue) 
     if (queue.empty() || object.name == queue) objects.push_back(&object);
   std::string text = head_text(segment) + participants_text(segment);
   if (queue.empty()) text += blocks_text(segment);
-  return text + queues_text(segment, objects) + odd_objects_text(segment, objects) + holds_text(segment, objects) + obstacles_text(segment, objects);
+  return text + queues_text(segment, objects) + tasks_text(segment, objects) + odd_objects_text(segment, objects) + holds_text(segment, objects) + obstacles_text(segment, objects);
 }
 
 }  // namespace shmq::stat
