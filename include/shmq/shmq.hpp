@@ -1,4 +1,4 @@
-// Everything: segments, queues, waiting for several of them, capacity planning and inspection.
+// Everything: segments, queues, waiting for several of them, task tables, capacity planning and inspection.
 #pragma once
 
 #include "shmq/capacity_plan.hpp"
@@ -7,3 +7,4 @@
 #include "shmq/result.hpp"
 #include "shmq/segment.hpp"
 #include "shmq/selector.hpp"
+#include "shmq/tasks.hpp"
