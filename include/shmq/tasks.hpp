@@ -50,6 +50,9 @@ struct TaskOptions {
   std::uint16_t crashes_max = 3;
   /// Kept for whoever asks; means nothing to the table.
   std::uint64_t correlation = 0;
+  /// Whether the task stays in the table once it is done, until remove(). If not, its result is dropped, and wait() says
+  /// `empty` from then on.
+  bool keep = true;
 };
 
 /// What a submission came to. `id` is set where the outcome is ok.

@@ -127,6 +127,7 @@ Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& 
   record.payload_bytes.store(static_cast<std::uint32_t>(payload.size()), std::memory_order_relaxed);
   record.failures_max.store(options.failures_max, std::memory_order_relaxed);
   record.crashes_max.store(options.crashes_max, std::memory_order_relaxed);
+  record.flags.store(options.keep ? 0 : layout::kTaskForgotten, std::memory_order_relaxed);
   record.correlation.store(options.correlation, std::memory_order_relaxed);
   record.submitted_ns.store(static_cast<std::uint64_t>(base::clock_ns(CLOCK_MONOTONIC_COARSE)), std::memory_order_relaxed);
   record.name.set(options.name);

@@ -116,6 +116,13 @@ Outcome Run::end(RunEnd how) {
 Outcome Run::done(std::span<const std::byte> result) {
   if (table_ == nullptr) return Outcome::stale;
   if (table_->attachment->detached()) return Outcome::detached;
+  if (table_->parts.record(lease_.index).flags.load(std::memory_order_relaxed) & layout::kTaskForgotten) {
+    const std::shared_ptr<core::TaskTableHandle> table = std::move(table_);
+    if (!table->parts.words.finish(lease_, table->me())) return Outcome::stale;
+    objects::clear_away(table->attachment->view(), table->parts, lease_);
+    objects::announce_end(table->parts);
+    return Outcome::ok;
+  }
   if (!result.empty())
     if (const Outcome outcome = store_result(result); outcome != Outcome::ok) {
       if (outcome == Outcome::stale) table_ = nullptr;

@@ -231,6 +231,23 @@ TEST_F(TasksTest, AWorkerOfManyDoesNotStartWhatWasTakenOver) {
   for (const auto& [payload, times] : seen) EXPECT_EQ(times, 1) << payload;
 }
 
+TEST_F(TasksTest, ATaskThatIsNotKeptGoesWithItsCompletion) {
+  auto segment = make({.size_bytes = 4u << 20, .blocks = {{{4096, 1}}}});
+  auto tasks = table(segment, {.capacity = 1});
+  auto worker = tasks.worker();
+  for (int round = 0; round < 3; ++round) {
+    const TaskId id = put(tasks, std::string(1000, 'x'), {.failures_max = 1, .keep = false});
+    EXPECT_EQ(worker.next(kPatience).fail(), Outcome::ok) << "it is kept while it is not done";
+    shmq::Run run = worker.next(kPatience);
+    ASSERT_EQ(run.id(), id);
+    EXPECT_EQ(run.done(bytes_of("dropped")), Outcome::ok);
+    EXPECT_EQ(run.done(), Outcome::stale);
+    EXPECT_FALSE(tasks.info(id));
+    EXPECT_EQ(tasks.wait(id, kPatience), Outcome::empty);
+    EXPECT_EQ(in(tasks, TaskState::free), 1u);
+  }
+}
+
 TEST_F(TasksTest, PauseAndDrain) {
   auto segment = make();
   auto tasks = table(segment);

@@ -104,6 +104,11 @@ class TaskWords {
     count(lease.index, ended);
     return true;
   }
+  /// RUNNING(me) → ALLOC(me): completed, and to be cleared away. False: as above.
+  bool finish(Lease& lease, layout::Owner me) {
+    if (layout::task_state(lease.word) != layout::TaskState::running) return false;
+    return take(lease.index, lease.word, me, layout::TaskState::alloc, lease);
+  }
   /// READY, DELAYED, HELD, WAITING → `to`. False: `seen` is not there any more.
   bool move(std::uint32_t index, std::uint64_t seen, layout::TaskState to) {
     const layout::TaskState state = layout::task_state(seen);

@@ -93,6 +93,9 @@ inline constexpr std::uint32_t kTaskResultMax = 0xff'ffff;
 
 constexpr std::uint32_t task_index(std::uint64_t id) { return static_cast<std::uint32_t>(id) & 0xff'ffff; }
 
+// Bits of TaskRecord::flags.
+inline constexpr std::uint32_t kTaskForgotten = 1;  // it is not kept once it is done
+
 struct TaskRecord {
   // Changed in place, by compare-and-swap.
   Word word;
@@ -109,7 +112,9 @@ struct TaskRecord {
   std::atomic<std::uint16_t> crashes_max;
   Word correlation;
   Word submitted_ns;  // CLOCK_MONOTONIC
-  std::uint64_t reserved0[5];  // priority, times and limits to come
+  std::atomic<std::uint32_t> flags;  // kTask… bits
+  std::uint32_t reserved_word;
+  std::uint64_t reserved0[4];  // priority, times and limits to come
   std::uint64_t reserved1[8];
   NameField name;
   // The inline payload follows, and then the inline result.
