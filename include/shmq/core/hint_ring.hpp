@@ -18,6 +18,7 @@
 // A kill after either CAS and before the move of tail or head leaves that move to the next caller.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -48,11 +49,11 @@ class HintRing {
         move(memory_.tail(), tail);
         return HintStatus::ok;
       }
-      if (cell_lap(seen) == lap) {
-        move(memory_.tail(), tail);  // pushed there, and not moved yet
+      if (cell_lap(seen) == lap || is_ahead(cell_lap(seen), lap)) {
+        move(memory_.tail(), tail);  // pushed there, perhaps popped as well, and not moved yet
       } else if (cell_lap(seen) == lap - 1 && is_full(seen)) {
         if (memory_.tail().load(std::memory_order_acquire) == tail) return HintStatus::full;
-      } else if (!is_ahead(cell_lap(seen), lap)) {
+      } else {
         return HintStatus::corrupt;
       }
     }
@@ -89,7 +90,7 @@ class HintRing {
   std::uint64_t size() const {
     const std::uint64_t head = memory_.head().load(std::memory_order_acquire);
     const std::uint64_t tail = memory_.tail().load(std::memory_order_acquire);
-    return tail - head <= capacity() ? tail - head : 0;
+    return std::min(tail - head, capacity());  // head may lag behind what was popped by one who died there
   }
 
   /// Calls `visit(index)` for each hint that was there all the while; others may be left out or not. Reads only.
