@@ -120,6 +120,7 @@ class TaskWords {
   /// DEAD → READY, with a tally of zeros. False: `seen` is not there any more.
   bool revive(std::uint32_t index, std::uint64_t seen) {
     if (layout::task_state(seen) != layout::TaskState::dead) return false;
+    count(index, seen);  // T2: or a late count of this end keeps the revival from being counted
     return change(index, seen,
                   layout::task_word(layout::epoch_add(layout::word_epoch(seen), 1), layout::TaskState::ready,
                                     layout::RunEnd::revived));
