@@ -49,7 +49,7 @@ class Books {
 
     const bool same_epoch = (was == alloc && is == ready) || (was == claimed && is == running);
     sim::require(!epochs_rise_ || layout::word_epoch(to) == layout::epoch_add(layout::word_epoch(from), same_epoch ? 0 : 1),
-                 "an epoch that was there before");
+                 "an epoch that did not rise");
     if (layout::is_owned(was)) {
       const unsigned owner = layout::owner_of(from) - 1;
       sim::require(owner == thread || sim::crashed_now(owner) || (was == claimed && is == claimed),
