@@ -17,7 +17,7 @@ std::uint64_t Listener::Memory::hash() const {
   std::uint64_t hash = sim::mix(head, tail);
   hash = sim::mix(sim::mix(hash, cell), value);
   hash = sim::mix(sim::mix(hash, late), late_tally == nullptr ? 9 : late_tally->index());
-  return sim::mix(hash, static_cast<std::uint64_t>(last) * 8 + pops * 4 + filled * 2 + claims);
+  return sim::mix(hash, static_cast<std::uint64_t>(last) * 8 + pops * 4 + filled * 2 + uncounted);
 }
 
 void Proxy::bind(Listener& listener, Role role, const char* label, unsigned object, unsigned index, Proxy* tail,
@@ -56,7 +56,7 @@ std::uint64_t Proxy::load(std::memory_order order) const {
       if (listener_->flaw == Flaw::count_at_first_look && before == Role::tally) return me.value;
       return me.value = word_.load(order);
     case Role::tally:
-      if (listener_->flaw == Flaw::count_after_claim && me.claims) return layout::tally_word(layout::word_epoch(me.value), {});
+      if (me.uncounted) return layout::tally_word(layout::word_epoch(me.value), {});
       return word_.load(order);
     default:
       return word_.load(order);
@@ -109,6 +109,7 @@ bool Proxy::compare_exchange_strong(std::uint64_t& expected, std::uint64_t desir
     case Role::tail:
       if (flaw == Flaw::pop_leaves_tail && me.pops) return true;
       if (flaw == Flaw::tail_not_helped && !me.pops && !me.filled) return true;
+      if (flaw == Flaw::popped_not_stepped_over && !me.pops && !me.filled && !is_full(me.cell)) return true;
       break;
     case Role::head:
       if (flaw == Flaw::head_not_helped && !me.filled) return true;

@@ -21,6 +21,7 @@ enum class Flaw : std::uint8_t {
   tail_before_cell,       // a push moves tail, and then fills the cell
   pop_leaves_tail,        // a pop does not move tail for a pusher that has not come to it
   tail_not_helped,        // a push leaves the move of tail to the one before it
+  popped_not_stepped_over,  // … where what was pushed was popped as well
   head_not_helped,        // a pop leaves the move of head to the one before it
   full_at_first_look,     // full without another look at tail
   empty_at_first_look,    // empty without another look at head
@@ -29,6 +30,7 @@ enum class Flaw : std::uint8_t {
   // of the words
   count_at_first_look,    // an end is counted without another look at the word
   count_after_claim,      // a claim does not count the end that the word tells of
+  count_after_revival,    // a revival likewise
   count_by_store,         // the tally is stored
   settle_by_store,        // a run ends without a look at whose it is
   start_by_store,         // a run starts without a look at whose it is
@@ -59,7 +61,8 @@ class Listener {
     std::uint64_t head = 0, tail = 0, cell = 0, value = 0, late = 0;
     Proxy* late_tally = nullptr;
     Role last = Role::id;
-    bool pops = false, filled = false, claims = false;
+    bool pops = false, filled = false;
+    bool uncounted = false;  // set by the scenario: what the word tells of looks counted
 
     std::uint64_t hash() const;
   };

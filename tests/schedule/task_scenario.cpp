@@ -149,9 +149,9 @@ bool TaskScenario::allocate(unsigned thread, Lease& lease) {
 bool TaskScenario::claim(unsigned thread, Lease& lease) {
   for (std::uint32_t index = 0;;) {
     if (pop(ready_, index)) {
-      mine().claims = true;
+      mine().uncounted = flaw == Flaw::count_after_claim;
       const bool claimed = words_.claim(index, owner(thread), lease);
-      mine().claims = false;
+      mine().uncounted = false;
       if (claimed) return true;
     } else if (!restore_lost()) {
       return false;
@@ -219,7 +219,10 @@ void TaskScenario::kick(unsigned /*thread*/) {
   std::uint64_t word = 0;
   for (unsigned look = 0; look < kLooksMax && find(first_[0], 0, word); ++look) {
     if (layout::task_state(word) != TaskState::dead) return;
-    if (words_.revive(0, word)) return hint(ready_, 0);
+    mine().uncounted = flaw == Flaw::count_after_revival;
+    const bool revived = words_.revive(0, word);
+    mine().uncounted = false;
+    if (revived) return hint(ready_, 0);
   }
 }
 
