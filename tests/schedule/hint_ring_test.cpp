@@ -1,5 +1,5 @@
-// The ring of hints of include/shmq/core/hint_ring.hpp under every schedule within bounds: kills and stops at any step,
-// store buffers, laps and positions that wrap.
+// The ring of hints of include/shmq/core/hint_ring.hpp under every schedule within bounds: kills and stops at
+// any step, store buffers, laps and positions that wrap.
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,9 @@ constexpr sim::Bounds within(unsigned preemptions, unsigned delays, unsigned cra
 }
 constexpr unsigned any = sim::unbounded;
 /// Positions so many steps before their laps wrap; before they wrap themselves.
-constexpr std::uint64_t before_laps_wrap(unsigned log2, unsigned steps) { return (std::uint64_t{1} << (32 + log2)) - steps; }
+constexpr std::uint64_t before_laps_wrap(unsigned log2, unsigned steps) {
+  return (std::uint64_t{1} << (32 + log2)) - steps;
+}
 constexpr std::uint64_t before_the_end(unsigned steps) { return std::uint64_t{0} - steps; }
 
 const Case all[] = {
@@ -91,7 +93,8 @@ TEST_P(HintRing, IsAQueueWhoeverDies) {
                                  each.cast);
   EXPECT_FALSE(report.failed) << report;
   EXPECT_TRUE(report.exhausted) << report;
-  std::cout << report.executions << " executions, " << report.states << " states, " << report.seconds << " s of CPU\n";
+  std::cout << report.executions << " executions, " << report.states << " states, " << report.seconds
+            << " s of CPU\n";
 }
 INSTANTIATE_TEST_SUITE_P(Schedules, HintRing, testing::ValuesIn(all),
                          [](const auto& each) { return std::string(each.param.name); });

@@ -11,7 +11,10 @@ constexpr std::uint32_t nothing = ~0u;
 }
 
 HintScenario::HintScenario(const HintCast& cast)
-    : Listener(cast.flaw), cast_(cast), words_(*this, 0, cast.log2, cast.start), ring_(SimHintMemory(&words_)) {
+    : Listener(cast.flaw),
+      cast_(cast),
+      words_(*this, 0, cast.log2, cast.start),
+      ring_(SimHintMemory(&words_)) {
   while (threads_ < cast.scripts.size() && cast.scripts[threads_] != nullptr) ++threads_;
   for (unsigned i = 0; i < cast.there; ++i) (void)ring_.push(100 + i);
 }
@@ -83,7 +86,8 @@ void HintScenario::run(unsigned thread) {
   sim::local_state(~0ull);
 }
 
-// Whoever is left finds every hint that was pushed and not popped, in order, and then a ring that holds as much as ever.
+// Whoever is left finds every hint that was pushed and not popped, in order, and then a ring that holds as
+// much as ever.
 void HintScenario::check() {
   const unsigned last = sim::threads_max;
   for (unsigned i = 0; i < queue_max && pop(last) == HintStatus::ok;) ++i;

@@ -1,6 +1,6 @@
 #pragma once
-// A ring of hints and the threads that push and pop, each a few times and without ever waiting. The oracle is a plain
-// queue, kept up in the steps in which a cell changes.
+// A ring of hints and the threads that push and pop, each a few times and without ever waiting. The oracle is
+// a plain queue, kept up in the steps in which a cell changes.
 
 #include <array>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #pragma once
-// The oracle of the task table's explorations: which task a record is, and how its runs ended, noted in the very step in
-// which its word changed. Every broken promise ends the execution with its name.
+// The oracle of the task table's explorations: which task a record is, and how its runs ended, noted in the
+// very step in which its word changed. Every broken promise ends the execution with its name.
 
 #include <array>
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace task_test {
 class Books {
  public:
   struct Record {
-    std::uint64_t id = 0;  // of the task that it is
+    std::uint64_t id = 0;                 // of the task that it is
     std::array<std::uint32_t, 8> ends{};  // of its runs, by RunEnd
     unsigned done = 0;
   };
@@ -48,7 +48,8 @@ class Books {
     sim::require(legal(was, is), "a transition that there is not");
 
     const bool same_epoch = (was == alloc && is == ready) || (was == claimed && is == running);
-    sim::require(!epochs_rise_ || layout::word_epoch(to) == layout::epoch_add(layout::word_epoch(from), same_epoch ? 0 : 1),
+    sim::require(!epochs_rise_ || layout::word_epoch(to) ==
+                                      layout::epoch_add(layout::word_epoch(from), same_epoch ? 0 : 1),
                  "an epoch that did not rise");
     if (layout::is_owned(was)) {
       const unsigned owner = layout::owner_of(from) - 1;
@@ -57,13 +58,15 @@ class Books {
     } else if (asked_[thread] != 0) {
       sim::require(record.id == asked_[thread], "another task was changed than was asked for");
     }
-    if (layout::is_owned(is)) sim::require(layout::owner_of(to) == thread + 1, "a task was given to somebody else");
+    if (layout::is_owned(is))
+      sim::require(layout::owner_of(to) == thread + 1, "a task was given to somebody else");
 
     if (was == alloc && is == ready) record = {layout::task_id(layout::word_epoch(to), index), {}, 0};
     const layout::RunEnd end = layout::is_owned(is) ? layout::RunEnd::none : layout::task_end(to);
     if (was == running) {
       sim::require(end != layout::RunEnd::none && record.done == 0, "a run of a task that was completed");
-      sim::require(end != layout::RunEnd::crash || sim::crashed_now(layout::owner_of(from) - 1), "a crash of the living");
+      sim::require(end != layout::RunEnd::crash || sim::crashed_now(layout::owner_of(from) - 1),
+                   "a crash of the living");
       ++record.ends[static_cast<std::size_t>(end)];
       record.done += is == done;
       sim::require((is == done) == (end == layout::RunEnd::done), "done, and not completed");
@@ -71,7 +74,8 @@ class Books {
     if (end == layout::RunEnd::revived) record.ends = {};
   }
 
-  /// T2, at each step: what the tally says, and the word where its end is not counted, is what the runs came to.
+  /// T2, at each step: what the tally says, and the word where its end is not counted, is what the runs came
+  /// to.
   void audit(unsigned index, std::uint64_t word, std::uint64_t tally) const {
     namespace layout = shmq::layout;
     const layout::TaskState state = layout::task_state(word);

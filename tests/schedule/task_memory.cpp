@@ -20,8 +20,8 @@ std::uint64_t Listener::Memory::hash() const {
   return sim::mix(hash, static_cast<std::uint64_t>(last) * 8 + pops * 4 + filled * 2 + uncounted);
 }
 
-void Proxy::bind(Listener& listener, Role role, const char* label, unsigned object, unsigned index, Proxy* tail,
-                 unsigned log2) {
+void Proxy::bind(Listener& listener, Role role, const char* label, unsigned object, unsigned index,
+                 Proxy* tail, unsigned log2) {
   listener_ = &listener;
   role_ = role;
   object_ = object;
@@ -44,8 +44,8 @@ std::uint64_t Proxy::load(std::memory_order order) const {
       me.pops = true;
       return me.head = word_.load(order);
     case Role::tail:
-      if (listener_->flaw == Flaw::full_at_first_look && before == Role::cell && !me.pops && is_full(me.cell) &&
-          lap_of(me.cell) == lap_at(me.tail) - 1)
+      if (listener_->flaw == Flaw::full_at_first_look && before == Role::cell && !me.pops &&
+          is_full(me.cell) && lap_of(me.cell) == lap_at(me.tail) - 1)
         return me.tail;
       me.pops = false;
       return me.tail = word_.load(order);
@@ -76,7 +76,8 @@ void Proxy::store(std::uint64_t value, std::memory_order order) {
   listener_->changed(*this, from, value);
 }
 
-bool Proxy::swap(std::uint64_t& expected, std::uint64_t desired, std::memory_order success, std::memory_order failure) {
+bool Proxy::swap(std::uint64_t& expected, std::uint64_t desired, std::memory_order success,
+                 std::memory_order failure) {
   const std::uint64_t from = expected;
   if (!word_.compare_exchange_strong(expected, desired, success, failure)) return false;
   if (role_ == Role::word) listener_->mine().value = desired;
@@ -103,7 +104,8 @@ bool Proxy::compare_exchange_strong(std::uint64_t& expected, std::uint64_t desir
         std::uint64_t tail = me.tail;
         (void)tail_->swap(tail, tail + 1, success, failure);
       }
-      if ((flaw == Flaw::popped_by_store && !is_full(desired)) || (flaw == Flaw::pushed_by_store && is_full(desired)))
+      if ((flaw == Flaw::popped_by_store && !is_full(desired)) ||
+          (flaw == Flaw::pushed_by_store && is_full(desired)))
         return overwrite(desired, success);
       break;
     case Role::tail:
@@ -118,9 +120,10 @@ bool Proxy::compare_exchange_strong(std::uint64_t& expected, std::uint64_t desir
       const TaskState from = layout::task_state(expected), to = layout::task_state(desired);
       if (flaw == Flaw::settle_by_store && from == TaskState::running) return overwrite(desired, success);
       if (flaw == Flaw::start_by_store && to == TaskState::running) return overwrite(desired, success);
-      const bool keeps = (flaw == Flaw::unclaim_keeps_epoch && from == TaskState::claimed && to == TaskState::ready) ||
-                         (flaw == Flaw::steal_keeps_epoch && from == TaskState::claimed && to == TaskState::claimed) ||
-                         (flaw == Flaw::revive_keeps_epoch && from == TaskState::dead && to == TaskState::ready);
+      const bool keeps =
+          (flaw == Flaw::unclaim_keeps_epoch && from == TaskState::claimed && to == TaskState::ready) ||
+          (flaw == Flaw::steal_keeps_epoch && from == TaskState::claimed && to == TaskState::claimed) ||
+          (flaw == Flaw::revive_keeps_epoch && from == TaskState::dead && to == TaskState::ready);
       if (keeps) desired = with_epoch(desired, layout::word_epoch(expected));
       const bool swapped = swap(expected, desired, success, failure);
       if (me.late_tally != nullptr) {
@@ -139,7 +142,8 @@ bool Proxy::compare_exchange_strong(std::uint64_t& expected, std::uint64_t desir
   return swap(expected, desired, success, failure);
 }
 
-RingWords::RingWords(Listener& listener, unsigned object, unsigned size_log2, std::uint64_t start) : log2(size_log2) {
+RingWords::RingWords(Listener& listener, unsigned object, unsigned size_log2, std::uint64_t start)
+    : log2(size_log2) {
   head.bind(listener, Role::head, "head", object, 0, nullptr, log2);
   tail.bind(listener, Role::tail, "tail", object, 0, nullptr, log2);
   head.set(start), tail.set(start);

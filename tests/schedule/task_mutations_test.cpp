@@ -1,5 +1,6 @@
-// The ring of hints and the words of a task table with one part of their protocol broken at a time: for each the
-// exploration must fail, and say how. What changes nothing is listed, too, and must be explored to its end.
+// The ring of hints and the words of a task table with one part of their protocol broken at a time: for each
+// the exploration must fail, and say how. What changes nothing is listed, too, and must be explored to its
+// end.
 
 #include <gtest/gtest.h>
 
@@ -47,17 +48,41 @@ void finds(const char* kind, const Broken<Cast>& broken) {
 constexpr std::uint64_t start = std::uint64_t{0} - 1;
 
 const Broken<HintCast> rings[] = {
-    {"tail_moved_before_the_cell", Flaw::tail_before_cell, "the ring says corrupt", {.scripts = {"+", "+-"}, .start = start}, within(2, 1)},
-    {"a_pop_that_leaves_tail", Flaw::pop_leaves_tail, "tail lies behind head", {.scripts = {"+", "-"}, .start = start}, within(2, 1)},
-    {"a_push_that_does_not_help", Flaw::tail_not_helped, "livelock", {.scripts = {"+", "+"}, .start = start}, within(2, 1)},
+    {"tail_moved_before_the_cell",
+     Flaw::tail_before_cell,
+     "the ring says corrupt",
+     {.scripts = {"+", "+-"}, .start = start},
+     within(2, 1)},
+    {"a_pop_that_leaves_tail",
+     Flaw::pop_leaves_tail,
+     "tail lies behind head",
+     {.scripts = {"+", "-"}, .start = start},
+     within(2, 1)},
+    {"a_push_that_does_not_help",
+     Flaw::tail_not_helped,
+     "livelock",
+     {.scripts = {"+", "+"}, .start = start},
+     within(2, 1)},
     {"a_push_that_does_not_step_over_what_was_popped",
      Flaw::popped_not_stepped_over,
      "livelock",
      {.scripts = {"+", "-", "+"}, .start = start},
      within(2, 1)},
-    {"a_pop_that_does_not_help", Flaw::head_not_helped, "the ring says corrupt", {.scripts = {"-", "-"}, .start = start, .there = 2}, within(2, 1)},
-    {"popped_by_a_store", Flaw::popped_by_store, "popped out of turn", {.scripts = {"-", "-"}, .start = start, .there = 2}, within(2, 0)},
-    {"pushed_by_a_store", Flaw::pushed_by_store, "pushed over another", {.scripts = {"+", "+"}, .start = start}, within(2, 0)},
+    {"a_pop_that_does_not_help",
+     Flaw::head_not_helped,
+     "the ring says corrupt",
+     {.scripts = {"-", "-"}, .start = start, .there = 2},
+     within(2, 1)},
+    {"popped_by_a_store",
+     Flaw::popped_by_store,
+     "popped out of turn",
+     {.scripts = {"-", "-"}, .start = start, .there = 2},
+     within(2, 0)},
+    {"pushed_by_a_store",
+     Flaw::pushed_by_store,
+     "pushed over another",
+     {.scripts = {"+", "+"}, .start = start},
+     within(2, 0)},
 };
 
 const Broken<TaskCast> tables[] = {
@@ -133,14 +158,19 @@ const Broken<TaskCast> tables[] = {
      within(2, 0)},
 };
 
-// No schedule within these bounds, and no argument that we know of, tells them from the protocol as it is: docs/testing.md says why.
+// No schedule within these bounds, and no argument that we know of, tells them from the protocol as it is:
+// docs/testing.md says why.
 const Broken<HintCast> rings_alike[] = {
     {"full_at_the_first_look",
      Flaw::full_at_first_look,
      "",
      {.scripts = {"+", "-+-+", "-"}, .start = start, .there = 1},
      within(4, 1)},
-    {"empty_at_the_first_look", Flaw::empty_at_first_look, "", {.scripts = {"-", "+-+-+", "+"}, .start = start}, within(4, 1)},
+    {"empty_at_the_first_look",
+     Flaw::empty_at_first_look,
+     "",
+     {.scripts = {"-", "+-+-+", "+"}, .start = start},
+     within(4, 1)},
 };
 const Broken<TaskCast> tables_alike[] = {
     {"an_epoch_not_raised_by_giving_back",
@@ -168,12 +198,17 @@ TEST_P(TheExplorerOfTasks, Finds) { finds<TaskScenario>("tasks mutation ", GetPa
 void cannot_tell(const sim::Report& report) {
   EXPECT_FALSE(report.failed) << report;
   EXPECT_TRUE(report.exhausted) << report;
-  std::cout << report.executions << " executions, " << report.states << " states, " << report.seconds << " s of CPU\n";
+  std::cout << report.executions << " executions, " << report.states << " states, " << report.seconds
+            << " s of CPU\n";
 }
 class NoScheduleOfHints : public testing::TestWithParam<Broken<HintCast>> {};
-TEST_P(NoScheduleOfHints, Tells) { cannot_tell(explore<HintScenario>("hints alike ", GetParam(), GetParam().flaw)); }
+TEST_P(NoScheduleOfHints, Tells) {
+  cannot_tell(explore<HintScenario>("hints alike ", GetParam(), GetParam().flaw));
+}
 class NoScheduleOfTasks : public testing::TestWithParam<Broken<TaskCast>> {};
-TEST_P(NoScheduleOfTasks, Tells) { cannot_tell(explore<TaskScenario>("tasks alike ", GetParam(), GetParam().flaw)); }
+TEST_P(NoScheduleOfTasks, Tells) {
+  cannot_tell(explore<TaskScenario>("tasks alike ", GetParam(), GetParam().flaw));
+}
 
 constexpr auto name_of = [](const auto& each) { return std::string(each.param.name); };
 INSTANTIATE_TEST_SUITE_P(Mutations, TheExplorerOfHints, testing::ValuesIn(rings), name_of);

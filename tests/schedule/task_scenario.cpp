@@ -42,7 +42,8 @@ void TaskScenario::set_up(unsigned index) {
     record_words_.word[index].set(layout::task_word(epoch, state, end));
     record_words_.tally[index].set(layout::tally_word(layout::epoch_add(epoch, layout::kEpochMask), {}));
     if (state == TaskState::free) return (void)free_.push(index);
-    first_[index] = books_.at(index).id = layout::task_id(layout::epoch_add(epoch, layout::kEpochMask), index);
+    first_[index] = books_.at(index).id =
+        layout::task_id(layout::epoch_add(epoch, layout::kEpochMask), index);
     record_words_.id[index].set(first_[index]);
     if (end == RunEnd::failure) books_.at(index).ends[static_cast<std::size_t>(end)] = 1;
     books_.at(index).done = state == TaskState::done;
@@ -67,7 +68,8 @@ void TaskScenario::changed(const Proxy& proxy, std::uint64_t from, std::uint64_t
   switch (proxy.role()) {
     case Role::head:
     case Role::tail:
-      sim::require(free_words_.in_order() && ready_words_.in_order(), "tail lies behind head, or more than a lap ahead");
+      sim::require(free_words_.in_order() && ready_words_.in_order(),
+                   "tail lies behind head, or more than a lap ahead");
       break;
     case Role::word:
       books_.change(i, from, to);
@@ -90,22 +92,23 @@ void TaskScenario::hint(Ring& ring, std::uint32_t index) {
 
 bool TaskScenario::pop(Ring& ring, std::uint32_t& index) {
   const HintStatus status = ring.pop(index);
-  sim::require(status != HintStatus::corrupt && (status != HintStatus::ok || index < records_), "the ring says corrupt");
+  sim::require(status != HintStatus::corrupt && (status != HintStatus::ok || index < records_),
+               "the ring says corrupt");
   return status == HintStatus::ok;
 }
 
 void TaskScenario::restore_hints() {
   std::array<bool, records_max> free{}, ready{};
-  const auto look = [&] {
+  std::array<TaskState, records_max> states{};
+  const auto look_at_rings = [&] {
     free_.for_each([&](std::uint32_t index) { free[index] = true; });
     ready_.for_each([&](std::uint32_t index) { ready[index] = true; });
   };
-  std::array<TaskState, records_max> states{};
-  if (flaw != Flaw::records_before_rings) look();
-  if (flaw == Flaw::records_before_rings) {
+  const auto look_at_records = [&] {
     for (unsigned i = 0; i < records_; ++i) states[i] = layout::task_state(words_.look(i));
-    look();
-  }
+  };
+  if (flaw == Flaw::records_before_rings) look_at_records();
+  look_at_rings();
   for (unsigned i = 0; i < records_; ++i) {
     if (flaw != Flaw::records_before_rings) states[i] = layout::task_state(words_.look(i));
     if (states[i] == TaskState::free && !free[i]) hint(free_, i);
@@ -180,7 +183,8 @@ void TaskScenario::work(Lease lease, RunEnd end) {
 void TaskScenario::take_over(unsigned thread) {
   for (unsigned i = 0; i < records_; ++i) {
     const std::uint64_t word = words_.look(i);
-    if (layout::task_state(word) != TaskState::claimed || layout::owner_of(word) == owner(thread).id) continue;
+    if (layout::task_state(word) != TaskState::claimed || layout::owner_of(word) == owner(thread).id)
+      continue;
     Lease lease;
     if (words_.steal(i, word, owner(thread), lease)) return work(lease, RunEnd::done);
   }
@@ -318,7 +322,8 @@ bool TaskScenario::hinted_at(const RingWords& ring, std::uint32_t index) const {
   return ring.names(index) || record_words_.lost.peek() != 0;
 }
 
-// Once the dead are swept every record has somebody who may take it, and whoever is left completes every task.
+// Once the dead are swept every record has somebody who may take it, and whoever is left completes every
+// task.
 void TaskScenario::check() {
   const unsigned last = sim::threads_max;
   for (unsigned i = 0; i < threads_; ++i)
@@ -326,11 +331,12 @@ void TaskScenario::check() {
   for (unsigned i = 0; i < records_; ++i) {
     const TaskState state = layout::task_state(words_.look(i));
     sim::require(!layout::is_owned(state), "a record is in the hands of nobody who lives");
-    sim::require(state != TaskState::ready || hinted_at(ready_words_, i), "a task is ready, and nobody will find it");
-    sim::require(state != TaskState::free || hinted_at(free_words_, i), "a record is free, and nobody will find it");
+    sim::require(state != TaskState::ready || hinted_at(ready_words_, i),
+                 "a task is ready, and nobody will find it");
+    sim::require(state != TaskState::free || hinted_at(free_words_, i),
+                 "a record is free, and nobody will find it");
   }
-  for (unsigned i = 0; i < records_; ++i)  // completes the tasks, and submits others in their place
-    for (Lease lease; claim(last, lease);) work(lease, RunEnd::done);
+  for (Lease lease; claim(last, lease);) work(lease, RunEnd::done);
   for (unsigned i = 0; i < records_; ++i) {
     const std::uint64_t word = words_.look(i);
     const TaskState state = layout::task_state(word);

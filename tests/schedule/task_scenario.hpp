@@ -1,6 +1,7 @@
 #pragma once
-// The words of a task table, its two rings of hints, and the processes that use them, each a few times and without ever
-// waiting; only reapers wait, for the dead. What they do with words and rings is what src/objects/task_*.cpp do.
+// The words of a task table, its two rings of hints, and the processes that use them, each a few times and
+// without ever waiting; only reapers wait, for the dead. What they do with words and rings is what
+// src/objects/task_*.cpp do.
 
 #include <array>
 #include <cstdint>
@@ -29,8 +30,8 @@ enum class Init : std::uint8_t {
   none,
   free,
   ready,
-  failed,     // READY, after a failure that is not counted yet
-  dead,       // DEAD, after a failure that is not counted yet
+  failed,  // READY, after a failure that is not counted yet
+  dead,    // DEAD, after a failure that is not counted yet
   done,
 };
 
@@ -39,10 +40,10 @@ struct TaskCast {
   unsigned rounds = 1;  // of everybody but reapers
   std::array<Init, records_max> records{Init::free};
   unsigned failures_max = 5, crashes_max = 5;
-  std::uint64_t epoch = 5;  // of the records at first
+  std::uint64_t epoch = 5;                     // of the records at first
   std::uint64_t start = std::uint64_t{0} - 3;  // of the positions of both rings
-  unsigned stale = 0;  // hints at record 0 in the ready ring, for nothing
-  bool epochs_rise = true;  // T1 by the letter
+  unsigned stale = 0;                          // hints at record 0 in the ready ring, for nothing
+  bool epochs_rise = true;                     // T1 by the letter
   Flaw flaw = Flaw::none;
 };
 

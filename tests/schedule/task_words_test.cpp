@@ -1,5 +1,6 @@
-// The words of a task table (include/shmq/core/task_words.hpp) with the hints to them under every schedule within bounds:
-// kills and stops at any step of whoever submits, runs, takes over, cancels, removes or sweeps.
+// The words of a task table (include/shmq/core/task_words.hpp) with the hints to them under every schedule
+// within bounds: kills and stops at any step of whoever submits, runs, takes over, cancels, removes or
+// sweeps.
 
 #include <gtest/gtest.h>
 
@@ -25,9 +26,11 @@ constexpr unsigned any = sim::unbounded;
 constexpr std::uint64_t last_epoch = shmq::layout::kEpochMask, last_tag = shmq::layout::kTallyTagMask;
 
 const Case all[] = {
-    {"one_submits_and_one_runs", {.parts = {submitter, worker}, .rounds = 2}, within(4, 0, 2), within(any, 0, 2)},
-    {"two_submit", {.parts = {submitter, submitter, worker}}, within(3, 0, 1),
-     within(5, 0, 2)},
+    {"one_submits_and_one_runs",
+     {.parts = {submitter, worker}, .rounds = 2},
+     within(4, 0, 2),
+     within(any, 0, 2)},
+    {"two_submit", {.parts = {submitter, submitter, worker}}, within(3, 0, 1), within(5, 0, 2)},
     {"two_compete_for_a_task",
      {.parts = {worker, worker}, .rounds = 2, .records = {Init::failed}, .epoch = last_epoch - 2, .stale = 1},
      within(any, 0, 2),
@@ -37,7 +40,12 @@ const Case all[] = {
      within(2, 0, 1),
      within(3, 0, 2)},
     {"runs_that_fail_too_often",
-     {.parts = {failing, failing}, .rounds = 2, .records = {Init::ready}, .failures_max = 1, .epoch = last_epoch - 1, .stale = 1},
+     {.parts = {failing, failing},
+      .rounds = 2,
+      .records = {Init::ready},
+      .failures_max = 1,
+      .epoch = last_epoch - 1,
+      .stale = 1},
      within(4, 0, 1),
      within(any, 0, 2)},
     {"a_worker_dies_and_two_reap",
@@ -125,7 +133,8 @@ TEST_P(TaskTable, KeepsItsPromises) {
                                  each.cast);
   EXPECT_FALSE(report.failed) << report;
   EXPECT_TRUE(report.exhausted) << report;
-  std::cout << report.executions << " executions, " << report.states << " states, " << report.seconds << " s of CPU\n";
+  std::cout << report.executions << " executions, " << report.states << " states, " << report.seconds
+            << " s of CPU\n";
 }
 INSTANTIATE_TEST_SUITE_P(Schedules, TaskTable, testing::ValuesIn(all),
                          [](const auto& each) { return std::string(each.param.name); });
