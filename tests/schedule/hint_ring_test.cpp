@@ -43,7 +43,7 @@ const Case all[] = {
     {"each_does_both",
      {.scripts = {"+-+-", "-+-+", "+-"}, .start = before_laps_wrap(1, 3), .there = 1},
      within(2, 0, 1),
-     within(5, 0, 1)},
+     within(4, 0, 1)},
     {"one_that_sleeps_while_the_ring_goes_round",
      {.scripts = {"+", "+-+-+-+-"}, .start = before_laps_wrap(1, 2)},
      within(4, 0, 2),
