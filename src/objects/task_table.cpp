@@ -237,7 +237,10 @@ std::optional<std::vector<std::byte>> TaskTable::result(TaskId id) const {
     if (!word || layout::task_state(*word) != TaskState::done) return std::nullopt;
     const std::uint32_t index = layout::task_index(id);
     const TaskRecord& record = parts.record(index);
-    const std::uint32_t bytes = layout::run_value(record.result.load(std::memory_order_relaxed));
+    // A run that had none may come after one that wrote its result and was killed before it was done.
+    const std::uint64_t said = record.result.load(std::memory_order_relaxed);
+    const bool of_this_run = layout::epoch_add(layout::run_of(said), 1) == layout::word_epoch(*word);
+    const std::uint32_t bytes = of_this_run ? layout::run_value(said) : 0;
     const std::uint64_t reference = record.result_block.load(std::memory_order_relaxed);
     const std::span<const std::byte> room = reference == layout::kNoBlock
                                                 ? std::span<const std::byte>(parts.inline_result(index))
@@ -264,10 +267,14 @@ Outcome TaskTable::cancel(TaskId id) {
   core::TaskTableParts& parts = table_->parts;
   const std::uint32_t index = layout::task_index(id);
   for (std::uint32_t look = 0; look < core::kLooksMax; ++look) {
+    if (index >= parts.capacity) return Outcome::empty;
+    layout::Word& asked = parts.record(index).cancel;
+    std::uint64_t before = asked.load(std::memory_order_acquire);
     const std::optional<std::uint64_t> word = find(id);
     if (!word || is_over(layout::task_state(*word))) return Outcome::empty;
-    // First, so that a run that begins meanwhile sees it. Ids are never used again: it means nothing to a later task.
-    parts.record(index).cancel.store(id, std::memory_order_release);
+    // First, so that a run that begins meanwhile sees it. Ids are never used again: it means nothing to a later task. Only
+    // over what was there while this task was: what was asked of a later one stays.
+    if (before != id && !asked.compare_exchange_strong(before, id, std::memory_order_acq_rel)) continue;
     const TaskState state = layout::task_state(*word);
     if (state == TaskState::running) {
       if (parts.words.look(index) == *word) return Outcome::ok;

@@ -78,9 +78,13 @@ Outcome Run::store_result(std::span<const std::byte> result) {
   std::uint64_t old = record.result.load(std::memory_order_acquire);
   if (!valid()) return Outcome::stale;
   if (result.size() > layout::kTaskResultMax) return Outcome::too_large;
+  const bool in_block = result.size() > parts.result_room;
+  if (in_block && !core::fits_a_block(view, result.size())) return Outcome::too_large;
+  // Of a run whose worker died before it completed. First: it may be the only one that there is. By its epoch: what
+  // still names it after that names nothing.
+  core::free_referenced(view, old_block);
   std::uint64_t reference = layout::kNoBlock;
-  if (result.size() > parts.result_room) {
-    if (!core::fits_a_block(view, result.size())) return Outcome::too_large;
+  if (in_block) {
     core::BlockHints hints;
     const std::optional<core::TakenBlock> block = core::take_block(view, table_->me(), result.size(), hints);
     if (!block) return Outcome::no_block;
@@ -90,7 +94,6 @@ Outcome Run::store_result(std::span<const std::byte> result) {
     // A run loses its lease by its worker's death alone: nobody else writes here.
     std::memcpy(parts.inline_result(lease_.index).data(), result.data(), result.size());
   }
-  core::free_referenced(view, old_block);  // of a run whose worker died before it completed
   const std::uint64_t now = layout::of_run(lease_.epoch(), static_cast<std::uint32_t>(result.size()));
   if (record.result_block.compare_exchange_strong(old_block, reference, std::memory_order_acq_rel) &&
       record.result.compare_exchange_strong(old, now, std::memory_order_acq_rel))
@@ -123,7 +126,9 @@ Outcome Run::done(std::span<const std::byte> result) {
     objects::announce_end(table->parts);
     return Outcome::ok;
   }
-  if (!result.empty())
+  // Without a result there is nothing to write, but for what a dead worker's run may have left.
+  const bool left = table_->parts.record(lease_.index).result_block.load(std::memory_order_relaxed) != layout::kNoBlock;
+  if (!result.empty() || left)
     if (const Outcome outcome = store_result(result); outcome != Outcome::ok) {
       if (outcome == Outcome::stale) table_ = nullptr;
       return outcome;
