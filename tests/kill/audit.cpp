@@ -1,13 +1,14 @@
 #include "audit.hpp"
 
 #include "failure.hpp"
+#include "look.hpp"
 
 #include "core/object_kinds.hpp"
 #include "core/participants.hpp"
 #include "objects/queue_object.hpp"
 #include "objects/spsc_object.hpp"
+#include "objects/task_object.hpp"
 #include "os/liveness_lock.hpp"
-#include "os/shared_memory.hpp"
 #include "shmq/core/segment_view.hpp"
 
 #include <cstdio>
@@ -122,11 +123,28 @@ class Audit {
       expected_units_[i] = layout::unit_word(layout::word_epoch(word), index);
     }
     const std::string name = "queue " + view_.entry(index).name.get();
+    core::TaskTableParts parts;
+    if (shmq::objects::table_of(view_, space, parts)) return table(parts, "task table " + view_.entry(index).name.get());
     core::ShmSpscMemory records;
     if (shmq::objects::spsc_ring_of(view_, space, records)) return drained(records, name);
     core::ShmRing ring;
     require(shmq::objects::ring_of(view_, space, ring), entry + " is no sound queue");
     queue(ring, name);
+  }
+
+  void table(const core::TaskTableParts& parts, const std::string& name) const {
+    require((parts.header->state.load() & layout::kTableRemoved) == 0, name + " is live and says that it was removed");
+    std::set<std::uint32_t> hinted;
+    parts.free.for_each([&](std::uint32_t i) { hinted.insert(i); });
+    for (std::uint32_t i = 0; i < parts.capacity; ++i) {
+      const std::uint64_t word = parts.words.look(i);
+      const std::string record = name + ", record " + std::to_string(i) + " (" + hex(word) + ")";
+      require(layout::task_state(word) == layout::TaskState::free, record + " is not free");
+      require(hinted.contains(i), record + " is free, and the free list does not have it");
+    }
+    for (std::uint32_t row = 0; row < parts.rows; ++row)
+      for (const auto& cell : parts.users[row].claimed)
+        require(cell.load() == 0, name + " has a cell of row " + std::to_string(row) + " that names a task");
   }
 
   void drained(const core::ShmSpscMemory& ring, const std::string& name) const {
@@ -169,33 +187,6 @@ class Audit {
   std::set<std::uint32_t> living_;
   std::set<std::string> names_;
   std::vector<std::uint64_t> expected_units_ = std::vector<std::uint64_t>(view_.geometry().unit_count);
-};
-
-}  // namespace
-
-namespace {
-
-/// Of the segment, mapped read-only by a process that is no participant.
-class Look {
- public:
-  explicit Look(const std::string& segment) : file_(os::kSegmentPrefix + segment) {
-    mapping_.emplace(sound(os::map_existing(file_, os::Access::read_only)));
-    view_.emplace(sound(core::SegmentView::check(mapping_->data(), mapping_->size(), segment)));
-    require(!view_->removed(), "the segment says that it was removed");
-  }
-  const core::SegmentView& view() const { return *view_; }
-  os::LivenessLock lock() const { return sound(os::LivenessLock::open(file_, mapping_->file(), os::Access::read_only)); }
-
- private:
-  template <class T>
-  static T sound(shmq::Result<T> result) {
-    require(static_cast<bool>(result), result ? "" : result.error().message());
-    return std::move(*result);
-  }
-
-  std::string file_;
-  std::optional<os::Mapping> mapping_;
-  std::optional<core::SegmentView> view_;
 };
 
 }  // namespace

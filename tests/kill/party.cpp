@@ -9,9 +9,10 @@
 #include <sstream>
 
 namespace killtest {
-namespace {
 
+namespace {
 std::byte pattern(std::uint64_t value, std::size_t i) { return static_cast<std::byte>((value * 31 + i) & 0xff); }
+}  // namespace
 
 void write_payload(std::span<std::byte> data, std::uint64_t value) {
   std::memcpy(data.data(), &value, sizeof value);
@@ -28,6 +29,8 @@ std::uint64_t read_payload(std::span<const std::byte> data) {
   return value;
 }
 
+namespace {
+
 void need(shmq::Outcome outcome, const std::string& what) {
   require(outcome == shmq::Outcome::ok, what + ": " + to_string(outcome));
 }
@@ -39,6 +42,11 @@ shmq::QueueOptions spsc_options() { return {.kind = shmq::QueueKind::spsc, .ring
 
 Party::Party(const std::string& segment, shmq::Result<shmq::Segment> opened) : name_(segment) {
   segment_ = expect(std::move(opened));
+}
+
+TaskHand& Party::tasks() {
+  if (!tasks_) tasks_.emplace(*segment_);
+  return *tasks_;
 }
 
 Party::End& Party::end(const std::string& name) {
@@ -136,6 +144,7 @@ std::string Party::receive_some(const std::string& queue, std::uint64_t count, b
 }
 
 std::string Party::handle(std::string_view request) {
+  if (request.starts_with("t:")) return tasks().handle(request.substr(2));
   std::istringstream words{std::string(request)};
   std::string verb, queue;
   std::uint64_t first = 0, count = 1, bytes = inline_bytes;
@@ -270,6 +279,7 @@ void Party::detach() {
   producers.clear();
   consumers.clear();
   ends_.clear();
+  tasks_.reset();
   segment_.reset();
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "process.hpp"
+#include "task_hand.hpp"
 
 #include "shmq/shmq.hpp"
 
@@ -48,6 +49,7 @@ class Party : public Actor {
   /// letgo Q                        of both ends; the queue stays open
   /// producerof Q | consumerof Q    tries to open that end, and lets go of it: "ok", or the error's message
   /// reap                           answers how many repairs it made
+  /// t:...                          of the task table "t": TaskHand::handle()
   std::string handle(std::string_view request) override;
 
   shmq::Segment& segment() { return *segment_; }
@@ -55,6 +57,9 @@ class Party : public Actor {
   /// An end of an spsc queue is taken when it is first asked for.
   shmq::Producer<>& to(const std::string& name);
   shmq::Consumer<>& from(const std::string& name);
+
+  /// What it has of the task table "t", which is opened when this is first asked for.
+  TaskHand& tasks();
 
   /// Fills a claim with what a message of that value consists of.
   static void fill(shmq::Claim<>& claim, std::uint64_t value);
@@ -100,6 +105,7 @@ class Party : public Actor {
   std::string name_;
   std::optional<shmq::Segment> segment_;
   std::map<std::string, End> ends_;
+  std::optional<TaskHand> tasks_;
 };
 
 /// The declaration of every mpmc queue in these tests, and of every spsc queue: a ring of 1024 bytes, in which a small

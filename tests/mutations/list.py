@@ -24,6 +24,12 @@ SPSC = "include/shmq/core/spsc_ring.hpp"
 SPSC_CONSUMER = "include/shmq/core/spsc_consumer.hpp"
 SPSC_OBJECT = "src/objects/spsc_object.cpp"
 SPSC_QUEUE = "src/objects/spsc_queue.cpp"
+TASK_WORDS = "include/shmq/core/task_words.hpp"
+HINTS = "include/shmq/core/hint_ring.hpp"
+TASK_OBJECT = "src/objects/task_object.cpp"
+TASK_UPKEEP = "src/objects/task_upkeep.cpp"
+TASK_TABLE = "src/objects/task_table.cpp"
+TASK_WORKER = "src/objects/task_worker.cpp"
 
 MUTATIONS = [
     ("sweep_producer left out", QUEUE, "ring.sweep_producer(dead)", "(0u)",
@@ -217,4 +223,50 @@ MUTATIONS = [
     ("spsc: a close that wakes nobody", "src/objects/queue.cpp",
      "core::notify_everyone(*handle_->data_event); core::notify_everyone(*handle_->space_event);", "",
      "spsc_test", "SpscTest.ClosingWakes*"),
+    ("tasks: sweep of CLAIMED left out", TASK_OBJECT, "if (parts.words.unclaim(lease)) ++repairs.tasks;", "",
+     "kill_task_test", "TaskNext.of_several_is_undone*"),
+    ("tasks: sweep of RUNNING left out", TASK_OBJECT,
+     "if (parts.words.settle(lease, RunEnd::crash, to)) ++repairs.tasks;", "(void)to;",
+     "kill_task_test", "TaskNext.of_one_is*"),
+    ("tasks: sweep of ALLOC left out", TASK_OBJECT, "clear_away(by.view(), parts, lease);", "",
+     "kill_task_test", "TaskSubmit.of_a_small*"),
+    ("tasks: no hints put back after a sweep", TASK_OBJECT, "restore_hints(parts);", "",
+     "kill_task_test", "TaskSubmit.gives_its_room*"),
+    ("tasks: no hints of free records put back", TASK_UPKEEP,
+     "if (state == TaskState::free && !free[i]) announce_free(parts, i);", "",
+     "kill_task_test", "TaskSubmit.of_a_small*"),
+    ("tasks: no hints of ready tasks put back", TASK_UPKEEP,
+     "if (state == TaskState::ready && !ready[i]) announce_ready(parts, i);", "",
+     "kill_task_test", "TaskSubmit.of_a_small*"),
+    ("tasks: how a run ended is not counted", TASK_WORDS,
+     "if (layout::task_end(seen) == layout::RunEnd::none) return; auto& word", "if (seen != 0) return; auto& word",
+     "kill_task_test", "TaskRun.that_fails*"),
+    ("tasks: a claim does not count how the run before ended", TASK_WORDS,
+     "if (layout::task_state(seen) != layout::TaskState::ready) return false; count(index, seen);",
+     "if (layout::task_state(seen) != layout::TaskState::ready) return false;",
+     "kill_task_test", "TaskRun.that_fails*"),
+    ("tasks: a run is ended without a look at the lease", TASK_WORDS,
+     "if (!change(lease.index, lease.word, ended)) return false;", "memory_.word(lease.index).store(ended);",
+     "task_words_test", "TaskWordsTest.ALease*"),
+    ("tasks: a dead run's result block is not freed", TASK_WORKER, "core::free_referenced(view, old_block);", "",
+     "kill_task_test", "TaskDone.over_what*"),
+    ("tasks: a dead run's result block stays where there is no result", TASK_WORKER,
+     "if (!result.empty() || left)", "(void)left; if (!result.empty())",
+     "kill_task_test", "TaskDone.with_a_block*"),
+    ("tasks: a dead run's result is taken for a later run's", TASK_TABLE,
+     "const std::uint32_t bytes = of_this_run ? layout::run_value(said) : 0;",
+     "(void)of_this_run; const std::uint32_t bytes = layout::run_value(said);",
+     "kill_task_test", "TaskDone.with_a_result*"),
+    ("tasks: a late cancel writes over a later one", TASK_TABLE,
+     "if (before != id && !asked.compare_exchange_strong(before, id, std::memory_order_acq_rel)) continue;",
+     "(void)before; asked.store(id);", "kill_task_test", "TaskCancel.that_comes*"),
+    ("tasks: nobody looks at what others say they claimed", TASK_WORKER,
+     "hint != 0 && hint <= parts.capacity && take(hint - 1)", "hint > parts.capacity && take(hint - 1)",
+     "tasks_test", "*AtOnce*"),
+    ("tasks: claimed tasks are not taken over at all", TASK_WORKER,
+     "if (!parts.words.steal(index, word, table_->me(), lease)) return false;", "if (index < parts.capacity) return false;",
+     "kill_task_test", "TaskNext.that_is_hoarded*"),
+    ("tasks: a hint pushed and popped leaves tail where it is", HINTS,
+     "if (cell_lap(seen) == lap || is_ahead(cell_lap(seen), lap)) {", "if (cell_lap(seen) == lap) {",
+     "task_words_test", "HintRing*"),
 ]

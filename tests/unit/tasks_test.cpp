@@ -495,5 +495,22 @@ TEST_F(TasksTest, ManyThreadsCompleteEachTaskOnce) {
   EXPECT_EQ(in(tasks, TaskState::free), 100u);
 }
 
+// A worker that has just looked through all records does so again only after a while: what another one says that it
+// claimed it finds all the same.
+TEST_F(TasksTest, WhatAnotherHoardsIsTakenOverAtOnceAlsoAfterALookThroughAllRecords) {
+  auto segment = make();
+  auto tasks = table(segment);
+  auto other = Segment::open(segment.name()).value();
+  auto idle = other.open_task_table("t").value().worker();
+  EXPECT_EQ(idle.try_next().outcome(), Outcome::empty);
+  for (int i = 0; i < 3; ++i) put(tasks, "x");
+  auto hoarder = tasks.worker({.batch = 8});
+  shmq::Run first = hoarder.try_next();
+  shmq::Run second = idle.try_next();
+  EXPECT_TRUE(second) << second.outcome();
+  EXPECT_EQ(first.done(), Outcome::ok);
+  EXPECT_EQ(second.done(), Outcome::ok);
+}
+
 }  // namespace
 }  // namespace shmq::test
