@@ -94,6 +94,7 @@ std::string TaskHand::handle(std::string_view request) {
     if (!(words >> bytes)) bytes = inline_bytes;
     if (std::uint16_t limit = 0; words >> limit) options.failures_max = limit;
     if (std::uint16_t limit = 0; words >> limit) options.crashes_max = limit;
+    if (std::string keep; words >> keep) options.keep = false;
     for (std::uint64_t i = 0; i < count; ++i) {
       const shmq::Submitted submitted = submit(number + i, bytes, party_patience, options);
       require(submitted.outcome == Outcome::ok, std::string("submitting: ") + to_string(submitted.outcome));

@@ -24,7 +24,7 @@ class TaskHand {
  public:
   explicit TaskHand(shmq::Segment& segment);
 
-  /// submit FIRST [COUNT [BYTES [FAILURES_MAX [CRASHES_MAX]]]]   blocking; answers the ids
+  /// submit FIRST [COUNT [BYTES [FAILURES_MAX [CRASHES_MAX [forget]]]]]   blocking; the ids
   /// trysubmit VALUE            answers the id, or nothing where the table is full
   /// hoard COUNT                claims COUNT, starts one and keeps it running
   /// finish                     completes what it keeps running; answers what work answers

@@ -60,6 +60,7 @@ struct TaskDeed {
   std::string says = {};
   std::size_t submits = 0;      // so many tasks may be there that nobody was told of
   bool removes = false;         // tasks that were submitted may be gone
+  bool forgets = false;         // tasks that are not kept: who is done has its record cleared away
   std::optional<std::size_t> result_bytes = {};  // the victim completes a run, with so many
   /// Instead of all work and all room past a stopped victim.
   std::function<void(TaskCrew&)> meanwhile = nullptr;

@@ -167,6 +167,15 @@ TEST(TaskDone, with_a_block_has_that_or_the_result_of_the_next_run) {
     task_killed_and_stopped("task_done_block_" + std::to_string(value), completion(value, block_bytes));
 }
 
+TEST(TaskDone, of_a_task_that_is_not_kept_clears_it_away_or_leaves_it_to_others) {
+  TaskDeed deed = completion(1, inline_bytes);
+  deed.setting = [](TaskCrew& crew) { crew.submit(1, 2, block_bytes, "3 3 forget"); };
+  deed.result_bytes = {};
+  deed.removes = true;
+  deed.forgets = true;
+  task_killed_and_stopped("task_done_forget", deed);
+}
+
 TEST(TaskDone, over_what_a_dead_worker_left_has_its_own_result) {
   for (const std::size_t point : {4, 5, 6, 7})
     for (const std::size_t bytes : {std::size_t{0}, inline_bytes, block_bytes}) {
