@@ -106,7 +106,7 @@ class [[nodiscard]] Run {
   /// 0 to 100. ok, or stale.
   Outcome progress(unsigned percent);
 
-  // Each ends the run. ok; stale: the lease had ended, and nothing was changed; removed; detached.
+  // Each ends the run. ok; stale: the lease had ended, and nothing was changed; detached.
   /// Completed, with a result. no_block, too_large: it still runs.
   [[nodiscard]] Outcome done(std::span<const std::byte> result = {});
   /// To be run again, or DEAD where its limit is used up.

@@ -62,7 +62,7 @@ bool Run::cancelled() const {
 Outcome Run::progress(unsigned percent) {
   if (table_->attachment->detached()) return Outcome::detached;
   layout::Word& word = table_->parts.record(lease_.index).progress;
-  std::uint64_t seen = word.load(std::memory_order_relaxed);
+  std::uint64_t seen = word.load(std::memory_order_acquire);
   if (!valid()) return Outcome::stale;
   const std::uint64_t next = layout::of_run(lease_.epoch(), std::min(percent, 100u));
   // From what was there while the lease was valid: a later run's is not written over.
@@ -185,8 +185,10 @@ Outcome TaskWorker::claim_some() {
   while (leases.size() < options_.batch) {
     std::uint32_t index = 0;
     const core::HintStatus status = ring.pop(index);
-    if (status == core::HintStatus::corrupt || (status == core::HintStatus::ok && index >= parts.capacity))
-      return Outcome::corrupt;
+    if (status == core::HintStatus::corrupt || (status == core::HintStatus::ok && index >= parts.capacity)) {
+      if (leases.empty()) return Outcome::corrupt;
+      break;  // what is claimed already is run first
+    }
     if (status == core::HintStatus::none) {
       if (leases.empty() && objects::restore_lost_hints(parts)) continue;
       break;

@@ -165,11 +165,8 @@ struct TaskTableHeader {
   Word state;  // kTable… bits
   std::uint8_t reserved6[kFalseSharingBytes - 24];
 
-  // Counters of rare events.
   Word hints_lost;  // a ring was full: the next one who finds nothing looks through all records
-  Word crashes;
-  Word swept;
-  std::uint8_t reserved7[3 * kFalseSharingBytes - 24];
+  std::uint8_t reserved7[3 * kFalseSharingBytes - 8];
 };
 static_assert(sizeof(TaskTableHeader) == 9 * kFalseSharingBytes);
 static_assert(offsetof(TaskTableHeader, free_head) == 128 && offsetof(TaskTableHeader, ready_event) == 640);
