@@ -18,7 +18,7 @@ struct NameField {
   /// Longer names are cut.
   void set(std::string_view name) {
     char bytes[sizeof words] = {};
-    std::memcpy(bytes, name.data(), std::min(name.size(), sizeof bytes - 1));
+    if (!name.empty()) std::memcpy(bytes, name.data(), std::min(name.size(), sizeof bytes - 1));
     for (std::size_t i = 0; i < 8; ++i) {
       std::uint64_t word = 0;
       std::memcpy(&word, bytes + 8 * i, 8);
