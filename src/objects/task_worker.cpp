@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "core/blocks.hpp"
@@ -181,22 +182,22 @@ void TaskWorker::give_back() {
 Outcome TaskWorker::claim_some() {
   core::TaskTableParts& parts = table_->parts;
   core::ShmHintRing ring = parts.ready;
-  std::vector<Lease> leases;
-  while (leases.size() < options_.batch) {
+  std::array<Lease, kBatchMax> leases;  // no allocation for each claim
+  std::uint32_t count = 0;
+  while (count < options_.batch) {
     std::uint32_t index = 0;
     const core::HintStatus status = ring.pop(index);
     if (status == core::HintStatus::corrupt || (status == core::HintStatus::ok && index >= parts.capacity)) {
-      if (leases.empty()) return Outcome::corrupt;
+      if (count == 0) return Outcome::corrupt;
       break;  // what is claimed already is run first
     }
     if (status == core::HintStatus::none) {
-      if (leases.empty() && objects::restore_lost_hints(parts)) continue;
+      if (count == 0 && objects::restore_lost_hints(parts)) continue;
       break;
     }
-    Lease lease;
-    if (parts.words.claim(index, table_->me(), lease)) leases.push_back(lease);  // else the hint was stale
+    if (parts.words.claim(index, table_->me(), leases[count])) ++count;  // else the hint was stale
   }
-  for (auto lease = leases.rbegin(); lease != leases.rend(); ++lease) keep(*lease);
+  while (count > 0) keep(leases[--count]);  // the first one last
   return claimed_.empty() ? Outcome::empty : Outcome::ok;
 }
 
