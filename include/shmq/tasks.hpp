@@ -213,7 +213,7 @@ class TaskTable {
   std::optional<TaskInfo> info_at(std::uint32_t index) const;
   /// The word of the task, where it is there.
   std::optional<std::uint64_t> find(TaskId id) const;
-  Outcome place(std::span<const std::byte> payload, const TaskOptions& options, TaskId& id, bool thorough);
+  Outcome place(std::span<const std::byte> payload, const TaskOptions& options, TaskId& id);
   std::shared_ptr<core::TaskTableHandle> table_;
 };
 

@@ -101,7 +101,7 @@ Outcome allocate(const core::TaskTableParts& parts, layout::Owner me, Lease& lea
 
 // ---- submission
 
-Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& options, TaskId& id, bool) {
+Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& options, TaskId& id) {
   core::TaskTableParts& parts = table_->parts;
   const core::SegmentView& view = table_->attachment->view();
   if (const Outcome outcome = usable(*table_); outcome != Outcome::ok) return outcome;
@@ -142,7 +142,7 @@ Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& 
 Submitted TaskTable::try_submit(std::span<const std::byte> payload, const TaskOptions& options) {
   Submitted submitted;
   if (table_->attachment->detached()) return {Outcome::detached};
-  submitted.outcome = place(payload, options, submitted.id, true);
+  submitted.outcome = place(payload, options, submitted.id);
   if (submitted.outcome == Outcome::full || submitted.outcome == Outcome::no_block)
     objects::housekeeping_of_a_try(*table_->attachment);
   return submitted;
@@ -151,7 +151,7 @@ Submitted TaskTable::try_submit(std::span<const std::byte> payload, const TaskOp
 Submitted TaskTable::submit(std::span<const std::byte> payload, const TaskOptions& options, const Limit& limit) {
   Submitted submitted;
   if (table_->attachment->detached()) return {Outcome::detached};
-  Outcome last = submitted.outcome = place(payload, options, submitted.id, true);
+  Outcome last = submitted.outcome = place(payload, options, submitted.id);
   if (last != Outcome::full && last != Outcome::no_block) return submitted;
   std::int64_t now_ns = 0;
   submitted.outcome = objects::wait_for(
@@ -160,8 +160,8 @@ Submitted TaskTable::submit(std::span<const std::byte> payload, const TaskOption
         return last == Outcome::no_block ? table_->attachment->view().header().blocks_event
                                          : table_->parts.header->free_event;
       },
-      now_ns, [&](bool thorough) {
-        last = place(payload, options, submitted.id, thorough);
+      now_ns, [&](bool) {
+        last = place(payload, options, submitted.id);
         return last == Outcome::no_block ? Outcome::full : last;
       });
   return submitted;
@@ -187,7 +187,7 @@ std::optional<TaskInfo> TaskTable::info_at(std::uint32_t index) const {
       info.ended = core::ShmTaskWords::with(info.ended, info.last_end);
     const bool one_more = info.state == TaskState::running || info.last_end == RunEnd::done ||
                           info.last_end == RunEnd::cancelled;
-    info.runs = info.ended.failures + info.ended.crashes + info.ended.timeouts + info.ended.releases + one_more;
+    info.runs = info.ended.total() + one_more;
     info.id = record.id.load(std::memory_order_relaxed);
     info.name = record.name.get();
     info.payload_bytes = record.payload_bytes.load(std::memory_order_relaxed);

@@ -47,8 +47,7 @@ std::span<const std::byte> Run::payload() const {
 }
 
 std::uint32_t Run::runs_before() const {
-  const layout::Tally t = table_->parts.words.tally(lease_.index);
-  return t.failures + t.crashes + t.timeouts + t.releases;
+  return table_->parts.words.tally(lease_.index).total();
 }
 
 bool Run::valid() const {

@@ -68,6 +68,7 @@ constexpr std::uint64_t task_word(std::uint64_t epoch, TaskState state, RunEnd e
 
 struct Tally {
   std::uint32_t failures = 0, crashes = 0, timeouts = 0, releases = 0;
+  constexpr std::uint32_t total() const { return failures + crashes + timeouts + releases; }
 };
 inline constexpr std::uint32_t kTallyMax = 1023;
 inline constexpr std::uint64_t kTallyTagMask = (std::uint64_t{1} << 24) - 1;
