@@ -3,8 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <iostream>
-
+#include "cast_test.hpp"
 #include "hint_scenario.hpp"
 
 namespace {
@@ -85,16 +84,7 @@ const Case all[] = {
 class HintRing : public testing::TestWithParam<Case> {};
 
 TEST_P(HintRing, IsAQueueWhoeverDies) {
-  const Case& each = GetParam();
-  const sim::Report report =
-      sim::explore<HintScenario>({.name = std::string("hints ") + each.name,
-                                  .bounds = sim::long_run() ? each.long_bounds : each.bounds,
-                                  .executions_max = sim::long_run() ? 200'000'000ull : 20'000'000ull},
-                                 each.cast);
-  EXPECT_FALSE(report.failed) << report;
-  EXPECT_TRUE(report.exhausted) << report;
-  std::cout << report.executions << " executions, " << report.states << " states, " << report.seconds
-            << " s of CPU\n";
+  sim::explore_cast<HintScenario>("hints", GetParam());
 }
 INSTANTIATE_TEST_SUITE_P(Schedules, HintRing, testing::ValuesIn(all),
                          [](const auto& each) { return std::string(each.param.name); });

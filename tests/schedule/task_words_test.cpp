@@ -4,8 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <iostream>
-
+#include "cast_test.hpp"
 #include "task_scenario.hpp"
 
 namespace {
@@ -125,16 +124,7 @@ const Case all[] = {
 class TaskTable : public testing::TestWithParam<Case> {};
 
 TEST_P(TaskTable, KeepsItsPromises) {
-  const Case& each = GetParam();
-  const sim::Report report =
-      sim::explore<TaskScenario>({.name = std::string("tasks ") + each.name,
-                                  .bounds = sim::long_run() ? each.long_bounds : each.bounds,
-                                  .executions_max = sim::long_run() ? 200'000'000ull : 20'000'000ull},
-                                 each.cast);
-  EXPECT_FALSE(report.failed) << report;
-  EXPECT_TRUE(report.exhausted) << report;
-  std::cout << report.executions << " executions, " << report.states << " states, " << report.seconds
-            << " s of CPU\n";
+  sim::explore_cast<TaskScenario>("tasks", GetParam());
 }
 INSTANTIATE_TEST_SUITE_P(Schedules, TaskTable, testing::ValuesIn(all),
                          [](const auto& each) { return std::string(each.param.name); });
