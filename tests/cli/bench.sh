@@ -62,18 +62,30 @@ done
 
 begin "a row whose time is over before a round trip counts has no figures, and says so"
 if [ "$(nproc)" -gt 1 ]; then
-  # 200 round trips of 16 MiB in a millisecond: no machine does that.
-  expect 1 "$bench" rtt --kind spsc --size 8,16M --time 0.001 --repeats 1 --json >"$work/json"
-  says "rtt/spsc/16777216: not measurable here: the time was over before"
-  for id in rtt/spsc/16777216 rtt/plain/16777216; do
-    has $id why
-    for name in p50_ns max_ns vs_floor vs_floor_min p99_vs_floor vs_plain_ring; do
-      [ -z "$(field $id $name)" ] || fail "$id has $name: $(field $id $name)"
-    done
+  # A round trip of 16 MiB in a millisecond: no machine does that. One of 8 B may fall short too, where others have the
+  # processors just then: every row has figures or the reason why not, never both; and 8 B has figures in some run.
+  figures_or_why() {
+    local name
+    if [ -n "$(field "$1" why)" ]; then
+      for name in p50_ns max_ns vs_floor vs_floor_min p99_vs_floor vs_plain_ring; do
+        [ -z "$(field "$1" $name)" ] || fail "$1 says why not, and has $name: $(field "$1" $name)"
+      done
+    else
+      has "$1" p50_ns
+    fi
+  }
+  for run in $(seq 50); do
+    expect 1 "$bench" rtt --kind spsc --size 8,16M --time 0.001 --repeats 1 --json >"$work/json"
+    says "rtt/spsc/16777216: not measurable here: the time was over before"
+    for id in rtt/spsc/16777216 rtt/plain/16777216; do has $id why; done
+    for id in rtt/spsc/16777216 rtt/plain/16777216 rtt/spsc/8 rtt/plain/8; do figures_or_why $id; done
+    [ -n "$(field rtt/spsc/8 why)" ] || break
   done
-  has rtt/spsc/8 p50_ns
-  [ -z "$(field rtt/spsc/8 why)" ] || fail "rtt/spsc/8 was measured, and says why not"
-  expect 1 "$bench" rtt --kind spsc --size 8,16M --time 0.001 --repeats 1 >"$work/out"
+  [ -z "$(field rtt/spsc/8 why)" ] || fail "8 B had no figures in $run runs"
+  for run in $(seq 50); do
+    expect 1 "$bench" rtt --kind spsc --size 8,16M --time 0.001 --repeats 1 >"$work/out"
+    ! grep -q p50_ns "$work/out" || break  # a column of which there is something to say
+  done
   grep -qE '^rtt/spsc/16777216 .* - ' "$work/out" || fail "the row has figures: $(cat "$work/out")"
 fi
 
@@ -148,8 +160,8 @@ done
 begin "the death of a role ends it with a message, and nothing is left behind"
 "$bench" throughput --kind mpmc --size 8 --time 60 2>"$work/stderr" &
 pid=$!
-until [ -n "$(left_behind $pid)" ]; do sleep 0.02; done
-kill -KILL "$(pgrep -P $pid | tail -n 1)"
+until role=$(pgrep -P $pid | tail -n 1) && [ -n "$role" ]; do sleep 0.02; done
+kill -KILL "$role"
 ends 1 $pid
 says "was killed by signal 9"
 [ -z "$(left_behind $pid)" ] || fail "left behind: $(left_behind $pid)"

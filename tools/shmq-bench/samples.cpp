@@ -13,8 +13,10 @@ double Samples::floor_ns(std::size_t repeat, std::size_t system) const {
 }
 
 bool Samples::on_siblings(std::size_t repeat, std::size_t system) const {
-  for (const std::size_t i : {system, system + 1})
-    if (tick_clock.ns(floor(repeat, i).percentile(0.5)) < smt_below_ns_) return true;
+  for (const std::size_t i : {system, system + 1}) {
+    const Histogram& one = floor(repeat, i);
+    if (one.count() != 0 && tick_clock.ns(one.percentile(0.5)) < smt_below_ns_) return true;
+  }
   return false;
 }
 
