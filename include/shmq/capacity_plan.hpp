@@ -7,6 +7,7 @@
 
 #include "shmq/options.hpp"
 #include "shmq/result.hpp"
+#include "shmq/tasks.hpp"
 
 namespace shmq {
 
@@ -18,6 +19,7 @@ class CapacityPlan {
  public:
   explicit CapacityPlan(std::uint32_t participants_max = 64, std::uint32_t objects_max = 128);
   CapacityPlan& queue(const QueueOptions& options);
+  CapacityPlan& task_table(const TaskTableOptions& options);
   CapacityPlan& blocks(std::uint64_t bytes, std::uint32_t count);
 
   /// The size that holds all of it; an error names what cannot be.
@@ -30,6 +32,7 @@ class CapacityPlan {
  private:
   SegmentOptions options_;
   std::vector<QueueOptions> queues_;
+  std::vector<TaskTableOptions> tables_;
   std::vector<BlockClass> blocks_;
 };
 

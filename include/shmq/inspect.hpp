@@ -178,6 +178,15 @@ struct TaskTableSnapshot {
     std::uint32_t running = 0;
   };
   std::vector<Share> shares;  // by participant id
+  /// A task that a worker has.
+  struct InHand {
+    std::uint64_t id = 0;
+    std::uint32_t participant = 0;
+    bool running = false;  // else claimed, and not started
+    std::uint32_t percent = 0;
+    std::string name;  // any bytes: escape it before showing it
+  };
+  std::vector<InHand> in_hand;  // not filled in without InspectOptions::slots
 };
 
 enum class ObjectState : std::uint8_t {

@@ -3,11 +3,24 @@
 
 #include "inspect/reader.hpp"
 #include "objects/task_object.hpp"
+#include "shmq/base/fence.hpp"
 #include "shmq/core/event.hpp"
 
 namespace shmq::inspect {
 
 using layout::TaskState;
+
+namespace {
+
+/// The task in a record whose word reads `word`: claimed, or running.
+TaskTableSnapshot::InHand in_hand(const layout::TaskRecord& record, std::uint64_t word) {
+  const std::uint64_t progress = record.progress.load(std::memory_order_relaxed);
+  const bool told = layout::run_of(progress) == layout::word_epoch(word);
+  return {record.id.load(std::memory_order_relaxed), layout::owner_of(word), layout::task_state(word) == TaskState::running,
+          told ? layout::run_value(progress) : 0, record.name.get()};
+}
+
+}  // namespace
 
 void read_task_table(const Source& source, const core::ObjectSpace& space, ObjectSnapshot& object, Findings& findings) {
   core::TaskTableParts parts;
@@ -49,6 +62,11 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
         ++(layout::task_state(word) == TaskState::running   ? share.running
            : layout::task_state(word) == TaskState::claimed ? share.claimed
                                                             : share.writing);
+        if (layout::task_state(word) != TaskState::alloc) {
+          TaskTableSnapshot::InHand task = in_hand(parts.record(i), word);
+          base::fence(std::memory_order_acquire);
+          if (parts.words.look(i) == word) seen.in_hand.push_back(std::move(task));
+        }
       }
       for (const layout::Word* block : {&parts.record(i).payload_block, &parts.record(i).result_block})
         if (const std::uint64_t reference = block->load(std::memory_order_acquire); reference != layout::kNoBlock)

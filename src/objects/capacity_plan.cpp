@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "objects/queue_object.hpp"
+#include "objects/task_object.hpp"
 #include "os/shared_memory.hpp"
 #include "shmq/core/segment_view.hpp"
 
@@ -17,6 +18,11 @@ CapacityPlan::CapacityPlan(std::uint32_t participants_max, std::uint32_t objects
 
 CapacityPlan& CapacityPlan::queue(const QueueOptions& options) {
   queues_.push_back(options);
+  return *this;
+}
+
+CapacityPlan& CapacityPlan::task_table(const TaskTableOptions& options) {
+  tables_.push_back(options);
   return *this;
 }
 
@@ -38,11 +44,17 @@ Result<SegmentOptions> CapacityPlan::options() const {
             [](const BlockClass& a, const BlockClass& b) { return a.bytes < b.bytes; });
   planned.blocks = blocks;
   std::uint64_t units = 0;
+  const auto add = [&](std::uint64_t bytes) { units += (bytes + layout::kUnitBytes - 1) / layout::kUnitBytes; };
+  const std::uint32_t rows = options_.participants_max + 1;
   for (const QueueOptions& queue : queues_) {
     const Result<objects::QueueShape> shape = objects::shape_of(queue, 0);
     if (!shape) return shape.error();
-    const std::uint64_t bytes = objects::size_of(*shape, options_.participants_max + 1);
-    units += (bytes + layout::kUnitBytes - 1) / layout::kUnitBytes;
+    add(objects::size_of(*shape, rows));
+  }
+  for (const TaskTableOptions& table : tables_) {
+    const Result<objects::TableShape> shape = objects::table_shape_of(table);
+    if (!shape) return shape.error();
+    add(objects::places_of(*shape, rows).size_bytes);
   }
   units = std::max<std::uint64_t>(units, 1);
   // The table of units takes 8 bytes for each 4096 of the whole: one part in 512. From there it is a matter of pages.
@@ -68,6 +80,10 @@ std::string CapacityPlan::text() const {
               ? "a ring of " + base::size_text(std::uint64_t{1} << shape->ring_log2)
               : std::to_string(std::uint64_t{1} << shape->capacity_log2) + " slots of " +
                     base::size_text(shape->slot_bytes));
+  for (const TaskTableOptions& table : tables_)
+    if (const auto shape = objects::table_shape_of(table))
+      add(std::to_string(shape->capacity) + " tasks with payloads of " + base::size_text(shape->payload_room) +
+          " and results of " + base::size_text(shape->result_room));
   for (const BlockClass& c : blocks_) add(std::to_string(c.count) + " blocks of " + base::size_text(c.bytes));
   if (const std::size_t comma = list.rfind(", "); comma != std::string::npos) list.replace(comma, 2, " and ");
   const Result<std::uint64_t> size = size_bytes();

@@ -7,7 +7,7 @@ file=/dev/shm/shmq.$seg
 begin "help is there for the program and for every command"
 expect 0 "$shmq" --help >"$work/help"
 grep -q "Exit status" "$work/help" || fail "it does not tell the exit status"
-for command in create plan ls rm gc reap queue send recv browse purge close; do
+for command in create plan ls rm gc reap queue send recv browse purge close table submit task; do
   grep -q "  $command\\b" "$work/help" || fail "$command is not in shmq --help"
   expect 0 "$shmq" $command --help >"$work/own"
   grep -q "^Usage: shmq $command" "$work/own" || fail "$command --help has no usage line"

@@ -79,6 +79,10 @@ void put_tasks(Json& json, const TaskTableSnapshot& t, bool slots) {
     for (const TaskTableSnapshot::Share& share : t.shares)
       json.open('{').member("participant", share.participant).member("writing", share.writing).member("claimed", share.claimed)
           .member("running", share.running).close('}');
+    json.close(']').key("in_hand").open('[');
+    for (const TaskTableSnapshot::InHand& task : t.in_hand)
+      json.open('{').member("id", task.id).member("participant", task.participant)
+          .member("state", task.running ? "running" : "claimed").member("percent", task.percent).member("name", task.name).close('}');
     json.close(']');
   }
   json.close('}');
@@ -159,6 +163,14 @@ std::string show_document(const SegmentSnapshot& segment, const std::string& que
   put_segment(json, segment, queue, true);
   json.close('}').close('}');
   return json.text() + "\n";
+}
+
+std::string tasks_document(const SegmentSnapshot& segment, const ObjectSnapshot& table) {
+  Json json = begin_document("tasks");
+  json.member("taken_ns", segment.taken_ns).member("segment", segment.name).member("name", table.name).key("tasks");
+  put_tasks(json, *table.tasks, true);
+  put_participants(json, segment);
+  return json.close('}').text() + "\n";
 }
 
 }  // namespace shmq::stat

@@ -13,5 +13,7 @@ inline constexpr int kJsonVersion = 1;
 
 std::string list_document(const std::vector<Listed>& segments);
 std::string show_document(const SegmentSnapshot& segment, const std::string& queue);
+/// One task table, and who is attached to its segment.
+std::string tasks_document(const SegmentSnapshot& segment, const ObjectSnapshot& table);
 
 }  // namespace shmq::stat

@@ -17,5 +17,7 @@ struct Listed {
 std::string list_text(const std::vector<Listed>& segments);
 /// `queue` empty: all of the segment; else what concerns the objects of that name.
 std::string show_text(const SegmentSnapshot& segment, const std::string& queue);
+/// One task table.
+std::string table_text(const SegmentSnapshot& segment, const ObjectSnapshot& table);
 
 }  // namespace shmq::stat

@@ -29,6 +29,7 @@ constexpr int kUsage = 2;
 constexpr char kHelp[] = R"help(Usage: shmq-stat [list] [--json] [--watch SECONDS]
        shmq-stat show SEG[/QUEUE] [--json] [--watch SECONDS]
        shmq-stat show --file PATH [--queue QUEUE] [--json] [--watch SECONDS]
+       shmq-stat tasks SEG/TABLE [--json] [--watch SECONDS]
 
 Looks at shared-memory segments without taking part in them: maps them read-only, takes no lock and no
 participant row, and so is right when every process is stopped or dead.
@@ -36,7 +37,8 @@ participant row, and so is right when every process is stopped or dead.
   list         every segment of this host: size, room, queues, waiting messages, who is attached
   show SEG     one segment: participants and whether they live, blocks, queues, who holds what and for how
                long, and who blocks whom
-  show SEG/Q   the same, with nothing but queue Q of its objects
+  show SEG/Q   the same, with nothing but queue (or task table) Q of its objects
+  tasks SEG/T  one task table: how many tasks are in each state, and who runs which
 
   --file PATH        show a copy of a segment's file (liveness then reads "unknown (copy)")
   --queue QUEUE      with --file: nothing but this queue
@@ -53,13 +55,14 @@ operations and after each wait, not at every one. "LAST USE" is how long ago the
 
 Reading a segment takes read permission on its file, /dev/shm/shmq.SEG.
 
-Exit status: 0 done; 1 no such segment or queue, or it cannot be read; 2 wrong usage.
+Exit status: 0 done; 1 no such segment, queue or table, or it cannot be read; 2 wrong usage.
 )help";
 
 volatile sig_atomic_t interrupted = 0;
 
 struct Request {
   bool show = false;
+  bool tasks = false;
   bool json = false;
   std::string segment;
   std::string file;
@@ -113,7 +116,10 @@ std::optional<int> parse(int argc, char** argv, Request& request) {
   if (list && words.empty() && !request.file.empty()) return usage_error("--file belongs to show: shmq-stat show --file PATH");
   if (list && (!request.file.empty() || !request.queue.empty())) return usage_error("list takes neither --file nor --queue");
   if (list) return std::nullopt;
-  if (words[0] != "show") return usage_error("unknown command \"" + words[0] + "\"; did you mean: shmq-stat show " + words[0]);
+  request.tasks = words[0] == "tasks";
+  if (request.tasks && !request.file.empty()) return usage_error("--file belongs to show: shmq-stat show --file PATH");
+  if (request.tasks && words.size() != 2) return usage_error("tasks takes one task table: tasks SEG/TABLE");
+  if (words[0] != "show" && !request.tasks) return usage_error("unknown command \"" + words[0] + "\"; did you mean: shmq-stat show " + words[0]);
   request.show = true;
   if (request.file.empty()) {
     if (!request.queue.empty()) return usage_error("--queue belongs to --file: say SEG/QUEUE");
@@ -122,6 +128,7 @@ std::optional<int> parse(int argc, char** argv, Request& request) {
     request.segment = words[1].substr(0, slash);
     if (slash != std::string::npos) request.queue = words[1].substr(slash + 1);
     if (slash != std::string::npos && request.queue.empty()) return usage_error("\"" + words[1] + "\" names no queue after the '/'");
+    if (request.tasks && slash == std::string::npos) return usage_error("\"" + words[1] + "\" names a segment; tasks wants a task table: " + words[1] + "/TABLE");
   } else if (words.size() != 1) {
     return usage_error("show takes a segment or --file, not both");
   }
@@ -158,8 +165,20 @@ Result<std::string> show(const Request& request) {
   const auto named = [&](const ObjectSnapshot& object) { return object.name == request.queue; };
   if (!request.queue.empty() && std::none_of(snapshot->objects.begin(), snapshot->objects.end(), named)) {
     const std::string segment = request.file.empty() ? request.segment : request.file;
-    return Error(ErrorCode::not_found, "segment \"" + segment + "\" has no queue \"" + request.queue + "\" (shmq-stat show " +
+    return Error(ErrorCode::not_found, "segment \"" + segment + "\" has no queue or task table \"" + request.queue + "\" (shmq-stat show " +
                                            (request.file.empty() ? segment : "--file " + segment) + " lists what it has)");
+  }
+  if (request.tasks) {
+    for (const ObjectSnapshot& object : snapshot->objects)
+      if (named(object) && object.tasks)
+        return request.json ? tasks_document(*snapshot, object) : table_text(*snapshot, object);
+    const auto found = std::find_if(snapshot->objects.begin(), snapshot->objects.end(), named);
+    return found->damaged.empty()
+               ? Error(ErrorCode::different, "\"" + request.queue + "\" in segment \"" + request.segment +
+                                                 "\" is a queue, not a task table (shmq-stat show " + request.segment + "/" +
+                                                 request.queue + ")")
+               : Error(ErrorCode::corrupt, "task table \"" + request.queue + "\" in segment \"" + request.segment +
+                                               "\" is damaged: " + found->damaged);
   }
   return request.json ? show_document(*snapshot, request.queue) : show_text(*snapshot, request.queue);
 }

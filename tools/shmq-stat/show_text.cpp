@@ -5,6 +5,7 @@
 #include "process_state.hpp"
 #include "shmq/tasks.hpp"
 #include "text.hpp"
+#include "who_text.hpp"
 
 namespace shmq::stat {
 
@@ -12,25 +13,6 @@ namespace {
 
 std::string ago_text(std::int64_t now_ns, std::int64_t then_ns) {
   return then_ns <= 0 ? "?" : now_ns < then_ns ? "just now" : duration_text(now_ns - then_ns) + " ago";
-}
-
-/// "Alive", with what /proc adds: "Alive, stopped".
-std::string state_text(const ParticipantSnapshot& p) {
-  std::string text = to_string(p.state);
-  if (p.joining) text += ", joining";
-  if (p.swept) text += ", mended";
-  if (p.state == ParticipantState::alive)
-    if (const std::string process = process_state(p); process == "stopped" || process == "traced" || process == "disk sleep")
-      text += ", " + process;
-  return text;
-}
-
-/// "worker-2 (id 3, pid 77, Alive, stopped)".
-std::string who_text(const SegmentSnapshot& segment, std::uint32_t id) {
-  const ParticipantSnapshot* p = segment.participant(id);
-  if (id == 0) return "nobody";
-  if (p == nullptr) return "id " + std::to_string(id) + " (not attached any more)";
-  return printable(p->name) + " (id " + std::to_string(id) + ", pid " + std::to_string(p->pid) + ", " + state_text(*p) + ")";
 }
 
 std::string for_text(const HoldSnapshot& hold) {

@@ -19,7 +19,7 @@ Address parse_address(const std::string& text) {
 std::string parse_segment(const std::string& text) {
   const Address address = parse_address(text);
   if (!address.queue.empty())
-    throw UsageError{"\"" + text + "\" names a queue; this wants a segment: " + address.segment};
+    throw UsageError{"\"" + text + "\" names a queue or a task table; this wants a segment: " + address.segment};
   return address.segment;
 }
 
@@ -27,6 +27,13 @@ Address parse_queue(const std::string& text) {
   Address address = parse_address(text);
   if (address.queue.empty())
     throw UsageError{"\"" + text + "\" names a segment; this wants a queue: " + text + "/QUEUE"};
+  return address;
+}
+
+Address parse_table(const std::string& text) {
+  Address address = parse_address(text);
+  if (address.queue.empty())
+    throw UsageError{"\"" + text + "\" names a segment; this wants a task table: " + text + "/TABLE"};
   return address;
 }
 
@@ -40,6 +47,12 @@ OpenQueue open_queue(const Address& address, const char* command) {
   Segment segment = open_segment(address.segment, command);
   Queue<void> queue = open_queue(segment, address.queue);
   return {std::move(segment), std::move(queue)};
+}
+
+OpenTable open_table(const Address& address, const char* command) {
+  Segment segment = open_segment(address.segment, command);
+  TaskTable table = need(segment.open_task_table(address.queue));
+  return {std::move(segment), std::move(table)};
 }
 
 }  // namespace shmq::cli

@@ -1,5 +1,4 @@
 // browse: what a queue keeps, without taking any of it.
-#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -9,6 +8,7 @@
 #include "json.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "payload_text.hpp"
 #include "text.hpp"
 
 namespace shmq::cli {
@@ -17,20 +17,6 @@ namespace {
 
 std::string_view text_of(const BrowsedMessage& message) {
   return {reinterpret_cast<const char*>(message.payload.data()), message.payload.size()};
-}
-
-/// ASCII, the rest as \xNN, cut short: it cannot move the cursor.
-std::string shown(std::string_view payload) {
-  constexpr std::size_t kMost = 72;
-  std::string text;
-  for (const char c : payload.substr(0, kMost)) {
-    const auto byte = static_cast<unsigned char>(c);
-    char escaped[8];
-    std::snprintf(escaped, sizeof escaped, byte >= 0x20 && byte < 0x7f ? "%c" : "\\x%02x",
-                  static_cast<unsigned>(byte));
-    text += escaped;
-  }
-  return payload.size() > kMost ? text + "..." : text;
 }
 
 std::string state_text(const BrowsedMessage& message) {
@@ -51,27 +37,6 @@ std::string line_of(const BrowsedMessage& message) {
          "\n";
 }
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = stat::utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
-std::string hex(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
-
 std::string object_of(const BrowsedMessage& message) {
   stat::Json json;
   json.open('{').member("generation", message.id.generation).member("position", message.id.position);
@@ -83,11 +48,7 @@ std::string object_of(const BrowsedMessage& message) {
     json.value(std::optional<int>());
   json.member("producer_pid", message.producer_pid).member("published_ns", message.published_ns);
   json.member("correlation", message.correlation).member("size", message.payload.size());
-  const std::string_view payload = text_of(message);
-  if (is_utf8(payload))
-    json.member("text", std::string(payload));
-  else
-    json.member("hex", hex(payload));
+  put_bytes(json, text_of(message));
   return json.close('}').text();
 }
 

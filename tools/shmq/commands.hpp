@@ -22,6 +22,9 @@ int recv_command(const Words& words);
 int browse_command(const Words& words);
 int purge_command(const Words& words);
 int close_command(const Words& words);
+int table_command(const Words& words);
+int submit_command(const Words& words);
+int task_command(const Words& words);
 
 struct Command {
   const char* name;

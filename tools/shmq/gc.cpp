@@ -19,6 +19,18 @@ bool unused(const SegmentSnapshot& segment) {
   return true;
 }
 
+/// What the next workers would get: also what a dead one had.
+std::uint64_t tasks_in(const SegmentSnapshot& segment) {
+  std::uint64_t count = 0;
+  for (const ObjectSnapshot& object : segment.objects) {
+    if (!object.tasks || object.state != ObjectState::live) continue;
+    for (const TaskState state : {TaskState::held, TaskState::waiting, TaskState::delayed, TaskState::ready,
+                                  TaskState::claimed, TaskState::running})
+      count += object.tasks->states[static_cast<std::size_t>(state)];
+  }
+  return count;
+}
+
 /// What the next receivers would get: also what a dead one held.
 std::uint64_t messages_in(const SegmentSnapshot& segment) {
   std::uint64_t count = 0;
@@ -53,8 +65,10 @@ int gc_command(const Words& words) {
       }
       if (!unused(*segment)) continue;
       const std::uint64_t count = messages_in(*segment);
-      const std::string about = name + "\t" + base::size_text(segment->size_bytes) + "\t" +
-                                std::to_string(count) + (count == 1 ? " message\n" : " messages\n");
+      const std::uint64_t tasks = tasks_in(*segment);
+      const std::string about = name + "\t" + base::size_text(segment->size_bytes) + "\t" + std::to_string(count) +
+                                (count == 1 ? " message" : " messages") +
+                                (tasks == 0 ? "" : ", " + std::to_string(tasks) + (tasks == 1 ? " task" : " tasks")) + "\n";
       if (!remove) {
         text += "unused " + about;
         left = true;

@@ -1,21 +1,25 @@
 // What --help says. docs/cli-shmq.md is the same at more length.
 #include "commands.hpp"
+#include "task_help.hpp"
 
 namespace shmq::cli {
 
 const char* const kProgramHelp = R"help(Usage: shmq COMMAND [NAME] [OPTIONS]
 
-Segments of shared memory and the queues in them. A segment is named SEG, a queue in it SEG/Q. Names have letters,
-digits, '.', '_' and '-' (SEG up to 200, Q up to 63 characters).
+Segments of shared memory, and the queues and task tables in them. A segment is named SEG, a queue in it SEG/Q, a task
+table SEG/T. Names have letters, digits, '.', '_' and '-' (SEG up to 200, Q and T up to 63 characters).
 
 Segments
-  create SEG       make a segment                  ls [SEG]      list segments, or the queues of one
-  plan             how large one has to be         rm SEG        remove a segment, or a queue: rm SEG/Q
+  create SEG       make a segment                  ls [SEG]      list segments, or what is in one
+  plan             how large one has to be         rm SEG        remove a segment, or a queue or table: rm SEG/Q
   reap SEG         mend what dead processes held   gc            clear away what was left behind
 Queues
   queue SEG/Q      declare a queue                 browse SEG/Q  show its messages, take none
   send SEG/Q       lines of stdin become messages  purge SEG/Q   throw away what is in it
   recv SEG/Q       messages become lines           close SEG/Q   no more messages; receivers drain it
+Tasks
+  table SEG/T      declare a task table            task SEG/T    list, show, cancel, kick, delete, wait, pause, ...
+  submit SEG/T     lines of stdin become tasks
 
   shmq COMMAND --help     all about one command
   shmq --version
@@ -28,17 +32,19 @@ Example
   shmq close demo/lines; wait
   shmq rm demo
 
-What is going on in a segment: shmq-stat show SEG.
+What is going on in a segment: shmq-stat show SEG, and in a task table: shmq-stat tasks SEG/T.
 
 Exit status
   0  done; also when recv's reader has gone, and after a signal where nothing was lost
-  1  failed: damaged, no permission, no space, different, a line too large, an input or output error
+  1  failed: damaged, no permission, no space, different, a line too large, an input or output error, a task that was
+     waited for and did not get done
   2  wrong usage; also a name, size or option that can never be right
-  3  there is no such segment or queue
-  4  the queue is closed, or it or its segment was removed
+  3  there is no such segment, queue, task table or task
+  4  the queue is closed, the table drains, or it or its segment was removed
   5  full (a queue that rejects, or whose oldest message cannot be dropped), or the time was over before what was asked
      for had come
-  129, 130, 143  send was ended by SIGHUP, SIGINT or SIGTERM and had not sent all of its input
+  129, 130, 143  send or submit was ended by SIGHUP, SIGINT or SIGTERM before all of its input was passed on, or it or
+     shmq task ... wait before what was waited for had come
 Errors are one line on standard error: shmq: WHAT: WHY; MEND.
 )help";
 
@@ -58,39 +64,42 @@ complete. Fails (1) where the name is taken.
   --mode MODE          octal, exactly (no umask): 0600 is the default, 0660 with --group lets a group use it
   --group GROUP        give the file to this group (name or number)
   --participants N     how many can be attached at once: 64, up to 4094
-  --objects N          how many queues: 128, up to 4095
+  --objects N          how many queues and task tables: 128, up to 4095
   --prefault           touch every page now, so that no first use waits for the kernel
 
 Example: shmq create market --size 256M --blocks 1024x4K,64x1M --mode 0660 --group traders
 )help";
 
 constexpr char kPlan[] =
-    R"help(Usage: shmq plan [--queue CAPACITYxSLOT]... [--blocks COUNTxSIZE,...] [--metadata] [--participants N] [--objects N]
+    R"help(Usage: shmq plan [--queue CAPACITYxSLOT]... [--table CAPACITYxPAYLOAD[xRESULT]]... [--blocks COUNTxSIZE,...]
+                [--metadata] [--participants N] [--objects N]
 
-Says how large a segment has to be for these queues and blocks, what /dev/shm has, and the create command for it.
---metadata: the queues are declared with metadata (slots as large; it takes 32 bytes of each).
+Says how large a segment has to be for these queues, task tables and blocks, what /dev/shm has, and the create command
+for it. --metadata: the queues are declared with metadata (slots as large; it takes 32 bytes of each).
 
-Example: shmq plan --queue 1024x64 --queue 65536x256 --blocks 256x64K
+Example: shmq plan --queue 1024x64 --queue 65536x256 --table 100000x128x64 --blocks 256x64K
 )help";
 
 constexpr char kList[] = R"help(Usage: shmq ls [SEG] [--long | -l]
 
-Names of all segments, or of the queues of SEG, one a line. --long adds, after tabs: for a segment its size, how many
-queues it has and how many processes are attached; for a queue CAPACITYxSLOT (or "spsc ring SIZE"), how many messages
-wait, and how it was declared. Reads only. shmq-stat tells much more.
+Names of all segments, or of the queues and task tables of SEG, one a line. --long adds, after tabs: for a segment its
+size, how many queues and task tables it has and how many processes are attached; for a queue CAPACITYxSLOT (or "spsc
+ring SIZE"), how many messages wait, and how it was declared; for a task table "tasks CAPACITYxPAYLOADxRESULT", how many
+tasks wait, and how many run or are over. Reads only. shmq-stat tells much more.
 )help";
 
-constexpr char kRemove[] = R"help(Usage: shmq rm SEG | SEG/Q ...
+constexpr char kRemove[] = R"help(Usage: shmq rm SEG | SEG/Q | SEG/T ...
 
-Removes segments or queues, messages included. The name is free at once; who uses it gets "removed" from every call, and
-the memory goes with the last of them. A segment's owner and root can remove it.
+Removes segments, queues or task tables, with what is in them. The name is free at once; who uses it gets "removed" from
+every call, and the memory goes with the last of them. A segment's owner and root can remove it.
 )help";
 
 constexpr char kGc[] = R"help(Usage: shmq gc [--unused [--yes]]
 
 Removes the temporaries of creators that were killed half-way, and names them. (Every create does this too.)
 
-  --unused         also lists the segments that nobody alive is attached to, with their size and how many messages wait
+  --unused         also lists the segments that nobody alive is attached to, with their size and how many messages and
+                   tasks wait
   --unused --yes   removes those segments. A process that attaches at this very moment gets "removed". Segments that a
                    program keeps between its runs look the same: read the list first
 
@@ -205,11 +214,12 @@ No more messages: send gets "closed" (4). Receivers take what is there, and then
 it with shmq rm SEG/Q to declare it anew.
 )help";
 
-constexpr Command kCommands[] = {
+const Command kCommands[] = {
     {"create", create_command, kCreate}, {"plan", plan_command, kPlan},    {"ls", list_command, kList},
     {"rm", remove_command, kRemove},     {"gc", gc_command, kGc},          {"reap", reap_command, kReap},
     {"queue", queue_command, kQueue},    {"send", send_command, kSend},    {"recv", recv_command, kRecv},
     {"browse", browse_command, kBrowse}, {"purge", purge_command, kPurge}, {"close", close_command, kClose},
+    {"table", table_command, kTableHelp},    {"submit", submit_command, kSubmitHelp}, {"task", task_command, kTaskHelp},
 };
 
 }  // namespace

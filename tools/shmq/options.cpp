@@ -154,4 +154,21 @@ QueueOptions parse_queue_shape(const std::string& text) {
   return options;
 }
 
+TaskTableOptions parse_table_shape(const std::string& text) {
+  TaskTableOptions options;
+  const std::size_t first = text.find('x');
+  const std::size_t second = first == std::string::npos ? first : text.find('x', first + 1);
+  const auto shape = count_and_size(std::string_view(text).substr(0, second));
+  const auto result = second == std::string::npos ? std::optional<std::uint64_t>(options.result_bytes)
+                                                  : base::parse_size(std::string_view(text).substr(second + 1));
+  if (!shape || !result || shape->first > UINT32_MAX || shape->second > UINT32_MAX || *result > UINT32_MAX)
+    throw UsageError{"--table " + text +
+                     ": not CAPACITYxPAYLOAD or CAPACITYxPAYLOADxRESULT; use for example 65536x256x64: room for 65536"
+                     " tasks with payloads of 256 and results of 64 bytes"};
+  options.capacity = static_cast<std::uint32_t>(shape->first);
+  options.payload_bytes = static_cast<std::uint32_t>(shape->second);
+  options.result_bytes = static_cast<std::uint32_t>(*result);
+  return options;
+}
+
 }  // namespace shmq::cli

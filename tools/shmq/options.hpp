@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shmq/options.hpp"
+#include "shmq/tasks.hpp"
 
 namespace shmq::cli {
 
@@ -53,5 +54,7 @@ std::vector<BlockClass> parse_blocks(const std::string& text);
 std::string blocks_text(const std::vector<BlockClass>& blocks);
 /// "1024x64": capacity and slot bytes.
 QueueOptions parse_queue_shape(const std::string& text);
+/// "65536x256" or "65536x256x64": capacity, payload bytes, result bytes (64).
+TaskTableOptions parse_table_shape(const std::string& text);
 
 }  // namespace shmq::cli

@@ -33,10 +33,13 @@ std::string attached_text(const SegmentSnapshot& segment) {
 std::string segment_line(const std::string& name) {
   const auto segment = inspect_segment(name, {.slots = false});
   if (!segment) return name + "\t" + segment.error().message() + "\n";
-  std::size_t queues = 0;
-  for (const ObjectSnapshot& object : segment->objects)
+  std::size_t queues = 0, tables = 0;
+  for (const ObjectSnapshot& object : segment->objects) {
     queues += object.queue && object.state == ObjectState::live;
-  return name + "\t" + base::size_text(segment->size_bytes) + "\t" + std::to_string(queues) + " queues\t" +
+    tables += object.tasks && object.state == ObjectState::live;
+  }
+  const std::string also = tables == 0 ? "" : ", " + std::to_string(tables) + (tables == 1 ? " task table" : " task tables");
+  return name + "\t" + base::size_text(segment->size_bytes) + "\t" + std::to_string(queues) + " queues" + also + "\t" +
          attached_text(*segment) + "\n";
 }
 
@@ -51,6 +54,21 @@ std::string queue_line(const std::string& segment, const ObjectSnapshot& object)
          (q.delivery_limit != 0 ? ", delivery limit " + std::to_string(q.delivery_limit) : "") +
          (q.dead_letter.empty() ? "" : ", dead letters to " + q.dead_letter) +
          (q.closed ? ", closed" : "") + "\n";
+}
+
+std::string table_line(const std::string& segment, const ObjectSnapshot& object) {
+  const TaskTableSnapshot& t = *object.tasks;
+  const auto in = [&](TaskState state) { return t.states[static_cast<std::size_t>(state)]; };
+  const auto also = [](std::uint32_t count, const char* what) {
+    return count == 0 ? std::string() : ", " + std::to_string(count) + " " + what;
+  };
+  const std::uint32_t waiting =
+      in(TaskState::held) + in(TaskState::waiting) + in(TaskState::delayed) + in(TaskState::ready) + in(TaskState::claimed);
+  return segment + "/" + object.name + "\ttasks " + std::to_string(t.capacity) + "x" + std::to_string(t.payload_room) + "x" +
+         std::to_string(t.result_room) + "\t" + std::to_string(waiting) + " waiting\t" +
+         std::to_string(in(TaskState::running)) + " running" + also(in(TaskState::done), "done") +
+         also(in(TaskState::dead), "dead") + also(in(TaskState::cancelled), "cancelled") +
+         also(in(TaskState::expired), "expired") + (t.paused ? ", paused" : "") + (t.draining ? ", draining" : "") + "\n";
 }
 
 }  // namespace
@@ -80,6 +98,7 @@ int create_command(const Words& words) {
 
 int plan_command(const Words& words) {
   const Arguments arguments(words, {{"--queue", "CAPACITYxSLOT"},
+                                    {"--table", "CAPACITYxPAYLOAD[xRESULT]"},
                                     {"--metadata"},
                                     {"--blocks", "COUNTxSIZE,..."},
                                     {"--participants", "N"},
@@ -88,13 +107,15 @@ int plan_command(const Words& words) {
   CapacityPlan plan(static_cast<std::uint32_t>(arguments.number("--participants", 64, 1, 4094)),
                     static_cast<std::uint32_t>(arguments.number("--objects", 128, 1, 4095)));
   const std::vector<std::string> queues = arguments.all("--queue");
-  if (queues.empty() && !arguments.has("--blocks"))
-    throw UsageError{"needs --queue CAPACITYxSLOT or --blocks COUNTxSIZE"};
+  const std::vector<std::string> tables = arguments.all("--table");
+  if (queues.empty() && tables.empty() && !arguments.has("--blocks"))
+    throw UsageError{"needs --queue CAPACITYxSLOT, --table CAPACITYxPAYLOAD or --blocks COUNTxSIZE"};
   for (const std::string& text : queues) {
     QueueOptions options = parse_queue_shape(text);
     options.metadata = arguments.has("--metadata");
     plan.queue(options);
   }
+  for (const std::string& text : tables) plan.task_table(parse_table_shape(text));
   for (const std::string& text : arguments.all("--blocks"))
     for (const BlockClass& c : parse_blocks(text)) plan.blocks(c.bytes, c.count);
   const SegmentOptions options = need(plan.options());
@@ -115,9 +136,10 @@ int list_command(const Words& words) {
   } else {
     const std::string name = parse_segment(arguments.only_word("SEG"));
     const SegmentSnapshot segment = need(inspect_segment(name, {.slots = details}));
-    for (const ObjectSnapshot& object : segment.objects)
-      if (object.queue && object.state == ObjectState::live)
-        text += details ? queue_line(name, object) : name + "/" + object.name + "\n";
+    for (const ObjectSnapshot& object : segment.objects) {
+      if ((!object.queue && !object.tasks) || object.state != ObjectState::live) continue;
+      text += !details ? name + "/" + object.name + "\n" : object.queue ? queue_line(name, object) : table_line(name, object);
+    }
   }
   print(text);
   return kOk;
@@ -125,15 +147,19 @@ int list_command(const Words& words) {
 
 int remove_command(const Words& words) {
   const Arguments arguments(words, {});
-  if (arguments.words().empty()) throw UsageError{"needs SEG or SEG/Q"};
+  if (arguments.words().empty()) throw UsageError{"needs SEG, SEG/Q or SEG/T"};
   // All names are looked at before the first is removed: a slip of the pen removes nothing.
   std::vector<Address> addresses;
   for (const std::string& word : arguments.words()) addresses.push_back(parse_address(word));
   for (const Address& address : addresses) {
-    if (address.queue.empty())
+    if (address.queue.empty()) {
       need(Segment::remove(address.segment));
-    else
-      need(open_segment(address.segment, "rm").remove_queue(address.queue));
+      continue;
+    }
+    Segment segment = open_segment(address.segment, "rm");
+    Status removed = segment.remove_queue(address.queue);
+    if (!removed && removed.error().code() == ErrorCode::different) removed = segment.remove_task_table(address.queue);
+    need(std::move(removed));
   }
   return kOk;
 }

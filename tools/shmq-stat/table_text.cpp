@@ -1,0 +1,42 @@
+#include "base/text.hpp"
+#include "human.hpp"
+#include "shmq/tasks.hpp"
+#include "text.hpp"
+#include "who_text.hpp"
+
+namespace shmq::stat {
+
+namespace {
+
+std::string head_text(const SegmentSnapshot& s, const ObjectSnapshot& object) {
+  const TaskTableSnapshot& t = *object.tasks;
+  std::string text = "Task table " + printable(s.name) + "/" + printable(object.name) + "\n  room for " + count_text(t.capacity) +
+                     " tasks, payloads of " + base::size_text(t.payload_room) + " and results of " +
+                     base::size_text(t.result_room) + " without a block\n  ";
+  text += t.removed || object.state != ObjectState::live ? "removed" : t.draining ? "draining: nothing can be submitted" : "open";
+  if (t.paused) text += ", paused: nothing is started";
+  if (t.workers_sleep) text += ", workers sleep";
+  if (t.submitters_sleep) text += ", submitters sleep: there is no room";
+  return text + "\n  the ready index has " + count_text(t.hinted) + (t.hinted == 1 ? " entry\n" : " entries\n");
+}
+
+}  // namespace
+
+std::string table_text(const SegmentSnapshot& segment, const ObjectSnapshot& object) {
+  const TaskTableSnapshot& t = *object.tasks;
+  Table states({"STATE", ">TASKS"});
+  for (std::size_t i = 0; i < t.states.size(); ++i)
+    if (t.states[i] != 0) states.row({to_string(static_cast<TaskState>(i)), count_text(t.states[i])});
+  Table shares({"IN THE HANDS OF", ">BEING WRITTEN", ">CLAIMED", ">RUNNING"});
+  for (const TaskTableSnapshot::Share& share : t.shares)
+    shares.row({who_text(segment, share.participant), count_text(share.writing), count_text(share.claimed), count_text(share.running)});
+  Table tasks({">TASK", "STATE", ">PROGRESS", "NAME", "BY"});
+  for (const TaskTableSnapshot::InHand& task : t.in_hand)
+    tasks.row({std::to_string(task.id), task.running ? "running" : "claimed",
+               task.percent == 0 ? "-" : std::to_string(task.percent) + " %", task.name.empty() ? "-" : printable(task.name),
+               who_text(segment, task.participant)});
+  return head_text(segment, object) + "\n" + states.text("  ") + (shares.empty() ? "" : "\n" + shares.text("  ")) +
+         (tasks.empty() ? "" : "\n" + tasks.text("  "));
+}
+
+}  // namespace shmq::stat

@@ -1,0 +1,111 @@
+#include "task_text.hpp"
+
+#include <charconv>
+
+#include "failure.hpp"
+#include "payload_text.hpp"
+#include "text.hpp"
+
+namespace shmq::cli {
+
+namespace {
+
+constexpr TaskState kShownStates[] = {TaskState::held,    TaskState::waiting, TaskState::delayed,   TaskState::ready,
+                                      TaskState::claimed, TaskState::running, TaskState::done,      TaskState::dead,
+                                      TaskState::cancelled, TaskState::expired};
+
+}  // namespace
+
+TaskState parse_state(const std::string& text) {
+  std::string known;
+  for (const TaskState state : kShownStates) {
+    if (text == to_string(state)) return state;
+    known += (known.empty() ? "" : ", ") + std::string(to_string(state));
+  }
+  throw UsageError{"--state " + text + ": there is no such state; use one of " + known};
+}
+
+TaskId parse_task_id(const std::string& text) {
+  TaskId id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc{} || end != text.data() + text.size() || id == 0)
+    throw UsageError{"\"" + text + "\" is no task's id: a whole number, as submit prints them and list shows them"};
+  return id;
+}
+
+std::string ends_text(const layout::Tally& ended) {
+  std::string text;
+  const auto add = [&](std::uint32_t count, const char* one, const char* many) {
+    if (count != 0) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + (count == 1 ? one : many);
+  };
+  add(ended.failures, "failure", "failures");
+  add(ended.crashes, "crash", "crashes");
+  add(ended.timeouts, "timeout", "timeouts");
+  add(ended.releases, "release", "releases");
+  return text;
+}
+
+std::string fate_text(const TaskInfo& info) {
+  const std::string ends = ends_text(info.ended);
+  return std::string(to_string(info.state)) + " after " + std::to_string(info.runs) + (info.runs == 1 ? " run" : " runs") +
+         (ends.empty() ? "" : " (" + ends + ")");
+}
+
+People::People(const std::string& segment) : segment_(need(inspect_segment(segment, {.slots = false}))) {}
+
+std::string People::text(std::uint32_t id) const {
+  const ParticipantSnapshot* p = find(id);
+  if (p == nullptr) return "id " + std::to_string(id);
+  return "\"" + stat::printable(p->name) + "\" (id " + std::to_string(id) + ", pid " + std::to_string(p->pid) + ")";
+}
+
+std::string task_line(const TaskInfo& info, const People& people) {
+  const std::string ends = ends_text(info.ended);
+  return std::to_string(info.id) + "\t" + to_string(info.state) + "\t" + stat::printable(info.name) + "\t" +
+         std::to_string(info.runs) + (info.runs == 1 ? " run" : " runs") + "\t" + std::to_string(info.payload_bytes) + " B\t" +
+         (info.owner == 0 ? ends : "by " + people.text(info.owner) + (ends.empty() ? "" : "; " + ends)) + "\n";
+}
+
+std::string task_picture(const TaskInfo& info, const People& people, const std::optional<std::string>& result) {
+  std::string text = "Task " + std::to_string(info.id) + "\n";
+  const auto line = [&](const char* what, const std::string& value) {
+    std::string title = what;
+    title.resize(13, ' ');
+    text += "  " + title + value + "\n";
+  };
+  line("state", to_string(info.state) + (info.owner == 0 ? "" : ", by " + people.text(info.owner)));
+  line("name", info.name.empty() ? "-" : stat::printable(info.name));
+  const std::string ends = ends_text(info.ended);
+  line("runs", std::to_string(info.runs) + (ends.empty() ? "" : "; " + ends));
+  line("payload", std::to_string(info.payload_bytes) + " B");
+  line("correlation", std::to_string(info.correlation));
+  if (result) line("result", std::to_string(result->size()) + " B  " + shown(*result));
+  return text;
+}
+
+void put_task(stat::Json& json, const TaskInfo& info, const People& people, const std::optional<std::string>* result) {
+  json.member("id", info.id).member("state", to_string(info.state)).member("name", info.name);
+  json.key("owner");
+  if (info.owner == 0) {
+    json.value(std::optional<int>());
+  } else {
+    const ParticipantSnapshot* p = people.find(info.owner);
+    json.open('{').member("id", info.owner).member("pid", p == nullptr ? 0 : p->pid);
+    json.member("name", p == nullptr ? std::string() : p->name).close('}');
+  }
+  json.member("runs", info.runs).member("last_end", to_string(info.last_end));
+  json.key("ended").open('{').member("failures", info.ended.failures).member("crashes", info.ended.crashes);
+  json.member("timeouts", info.ended.timeouts).member("releases", info.ended.releases).close('}');
+  json.member("payload_bytes", info.payload_bytes).member("correlation", info.correlation);
+  if (result == nullptr) return;
+  json.key("result");
+  if (!*result) {
+    json.value(std::optional<int>());
+  } else {
+    json.open('{').member("size", (*result)->size());
+    put_bytes(json, **result);
+    json.close('}');
+  }
+}
+
+}  // namespace shmq::cli
