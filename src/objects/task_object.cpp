@@ -120,8 +120,10 @@ void sweep(core::Attachment& by, const core::ObjectSpace& space, std::uint32_t d
     const std::uint64_t word = parts.words.look(i);
     const TaskState state = layout::task_state(word);
     if (!layout::is_owned(state) || layout::owner_of(word) != dead) continue;
-    const core::Lease lease{i, word};
+    core::Lease lease{i, word};
     if (state == TaskState::alloc) {
+      // In the reaper's own name: somebody with the same key may be about to publish it for the dead.
+      if (!parts.words.inherit(i, word, by.me(), lease)) continue;
       clear_away(by.view(), parts, lease);
       ++repairs.claims;
     } else if (state == TaskState::claimed) {

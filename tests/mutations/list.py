@@ -228,7 +228,7 @@ MUTATIONS = [
     ("tasks: sweep of RUNNING left out", TASK_OBJECT,
      "if (parts.words.settle(lease, RunEnd::crash, to)) ++repairs.tasks;", "(void)to;",
      "kill_task_test", "TaskNext.of_one_is*"),
-    ("tasks: sweep of ALLOC left out", TASK_OBJECT, "clear_away(by.view(), parts, lease);", "",
+    ("tasks: sweep of ALLOC left out", TASK_OBJECT, "if (!parts.words.inherit(i, word, by.me(), lease)) continue; clear_away(by.view(), parts, lease);", "",
      "kill_task_test", "TaskSubmit.of_a_small*"),
     ("tasks: no hints put back after a sweep", TASK_OBJECT, "restore_hints(parts);", "",
      "kill_task_test", "TaskSubmit.gives_its_room*"),

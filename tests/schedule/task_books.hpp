@@ -98,7 +98,7 @@ class Books {
       case free:
         return is == alloc;
       case alloc:
-        return is == free || is == ready;
+        return is == free || is == ready || is == alloc;
       case ready:
         return is == claimed || is == alloc || is == cancelled;
       case claimed:

@@ -232,19 +232,20 @@ void TaskScenario::kick(unsigned /*thread*/) {
 
 // ---- src/objects/task_object.cpp
 
-void TaskScenario::sweep(unsigned dead) {
+void TaskScenario::sweep(unsigned thread, unsigned dead) {
   if (flaw == Flaw::restore_before_words) restore_hints();
   for (unsigned i = 0; i < records_; ++i) {
     const std::uint64_t word = words_.look(i);
     const TaskState state = layout::task_state(word);
     if (!layout::is_owned(state) || layout::owner_of(word) != owner(dead).id) continue;
-    const Lease lease{i, word};
-    if (state == TaskState::alloc)
-      clear_away(lease);
-    else if (state == TaskState::claimed)
+    Lease lease{i, word};
+    if (state == TaskState::alloc) {
+      if (words_.inherit(i, word, owner(thread), lease)) clear_away(lease);
+    } else if (state == TaskState::claimed) {
       (void)words_.unclaim(lease);
-    else
+    } else {
       (void)words_.settle(lease, RunEnd::crash, after_run(i, RunEnd::crash));
+    }
   }
   if (flaw != Flaw::restore_before_words && flaw != Flaw::nothing_restored) restore_hints();
   books_.has_swept(dead);
@@ -261,7 +262,7 @@ void TaskScenario::reap(unsigned thread) {
       if (!sim::crashed_now(i)) continue;
       ended = false;
       if (!sim::dead(i)) continue;
-      sweep(i);
+      sweep(thread, i);
       mended |= 1u << i;
       did = true;
     }
@@ -327,7 +328,7 @@ bool TaskScenario::hinted_at(const RingWords& ring, std::uint32_t index) const {
 void TaskScenario::check() {
   const unsigned last = sim::threads_max;
   for (unsigned i = 0; i < threads_; ++i)
-    if (sim::crashed_now(i) && !books_.swept(i)) sweep(i);
+    if (sim::crashed_now(i) && !books_.swept(i)) sweep(last, i);
   for (unsigned i = 0; i < records_; ++i) {
     const TaskState state = layout::task_state(words_.look(i));
     sim::require(!layout::is_owned(state), "a record is in the hands of nobody who lives");

@@ -80,7 +80,7 @@ class TaskScenario : public sim::Scenario, private Listener {
   void clear_away(const Lease& lease);
   shmq::layout::TaskState after_run(std::uint32_t index, shmq::layout::RunEnd end);
   void reap(unsigned thread);
-  void sweep(unsigned dead);
+  void sweep(unsigned thread, unsigned dead);
   bool hinted_at(const RingWords& ring, std::uint32_t index) const;
 
   TaskCast cast_;

@@ -16,7 +16,7 @@
 //  T3  What is not a word is written in ALLOC, by its owner alone.
 //
 // Killed after any instruction of a change, its owner leaves a word from before it or after it. The reaper of `dead`:
-//   ALLOC(dead)      → cleared away: its blocks go back, FREE
+//   ALLOC(dead)      → ALLOC(reaper), and then cleared away: its blocks go back, FREE
 //   CLAIMED(dead)    → READY; no run, nothing is counted
 //   RUNNING(dead)    → READY, DELAYED or DEAD, as a crash
 #pragma once
@@ -59,6 +59,11 @@ class TaskWords {
   }
   void clear_tally(const Lease& lease) {
     memory_.tally(lease.index).store(layout::tally_word(lease.epoch(), {}), std::memory_order_relaxed);
+  }
+  /// ALLOC(dead) → ALLOC(me), to be cleared away. False: somebody else did, or published it.
+  bool inherit(std::uint32_t index, std::uint64_t seen, layout::Owner me, Lease& lease) {
+    if (layout::task_state(seen) != layout::TaskState::alloc) return false;
+    return take(index, seen, me, layout::TaskState::alloc, lease);
   }
   /// Any unowned state but FREE → ALLOC(me), to be cleared away or changed. False: `seen` is not there any more.
   bool seize(std::uint32_t index, std::uint64_t seen, layout::Owner me, Lease& lease) {
