@@ -25,6 +25,7 @@ int close_command(const Words& words);
 int table_command(const Words& words);
 int submit_command(const Words& words);
 int task_command(const Words& words);
+int map_command(const Words& words);
 
 struct Command {
   const char* name;

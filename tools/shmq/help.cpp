@@ -1,6 +1,7 @@
 // What --help says. docs/cli-shmq.md is the same at more length.
 #include "commands.hpp"
 #include "task_help.hpp"
+#include "work_help.hpp"
 
 namespace shmq::cli {
 
@@ -20,6 +21,8 @@ Queues
 Tasks
   table SEG/T      declare a task table            task SEG/T    list, show, cancel, kick, delete, wait, pause, ...
   submit SEG/T     lines of stdin become tasks
+Commands
+  map COMMAND      run a command for each line of stdin, several at a time
 
   shmq COMMAND --help     all about one command
   shmq --version
@@ -220,6 +223,7 @@ const Command kCommands[] = {
     {"queue", queue_command, kQueue},    {"send", send_command, kSend},    {"recv", recv_command, kRecv},
     {"browse", browse_command, kBrowse}, {"purge", purge_command, kPurge}, {"close", close_command, kClose},
     {"table", table_command, kTableHelp},    {"submit", submit_command, kSubmitHelp}, {"task", task_command, kTaskHelp},
+    {"map", map_command, kMapHelp},
 };
 
 }  // namespace

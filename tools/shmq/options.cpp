@@ -35,12 +35,14 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> count_and_size(std::strin
 
 }  // namespace
 
-Arguments::Arguments(const std::vector<std::string>& given, std::initializer_list<OptionSpec> known) {
+Arguments::Arguments(const std::vector<std::string>& given, std::initializer_list<OptionSpec> known,
+                     WordPlace place) {
   bool options = true;
   for (std::size_t i = 0; i < given.size(); ++i) {
     const std::string& word = given[i];
     if (!options || word.size() < 2 || word[0] != '-') {
       words_.push_back(word);
+      if (place == WordPlace::last) options = false;
       continue;
     }
     if (word == "--") {

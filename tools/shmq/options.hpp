@@ -20,11 +20,15 @@ struct OptionSpec {
   const char* parameter = nullptr;
 };
 
+/// Where a command's words may stand: among its options, or after all of them, where they are a command of their own.
+enum class WordPlace { anywhere, last };
+
 /// Takes "--size 64M", "--size=64M", flags, and words; "--" makes all that follows words. Unknown options,
 /// missing and superfluous parameters throw UsageError.
 class Arguments {
  public:
-  Arguments(const std::vector<std::string>& given, std::initializer_list<OptionSpec> known);
+  Arguments(const std::vector<std::string>& given, std::initializer_list<OptionSpec> known,
+            WordPlace place = WordPlace::anywhere);
 
   bool has(std::string_view option) const;
   /// The parameter that was given last.

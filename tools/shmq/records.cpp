@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace shmq::cli {
 
@@ -16,11 +17,11 @@ constexpr std::uint64_t kMeasured = std::uint64_t{4} << 30;
 constexpr int kMeasureWaitMs = 200;
 }  // namespace
 
-RecordReader::RecordReader(int fd, Framing framing, std::size_t most, const Interruption& interruption)
+RecordReader::RecordReader(int fd, Framing framing, std::size_t most, std::stop_token stop)
     : fd_(fd),
       framing_(framing),
       most_(most),
-      interruption_(interruption),
+      stop_(std::move(stop)),
       capacity_(kPiece),
       buffer_(new std::byte[capacity_]) {}
 
@@ -70,7 +71,7 @@ RecordReader::Filled RecordReader::fill() {
   if (left() > most_) return Filled::too_large;
   make_room();
   for (;;) {
-    if (interruption_.requested()) return Filled::stopped;
+    if (stop_.stop_requested()) return Filled::stopped;
     const ssize_t n = ::read(fd_, buffer_.get() + end_, capacity_ - end_);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EAGAIN) {  // somebody made it non-blocking
@@ -88,7 +89,7 @@ RecordReader::Filled RecordReader::fill() {
 RecordReader::Size RecordReader::measure() {
   Size size{left(), at_end_};
   const int terminator = framing_ == Framing::line ? '\n' : '\0';
-  while (!size.exact && size.bytes < kMeasured && !interruption_.requested()) {
+  while (!size.exact && size.bytes < kMeasured && !stop_.stop_requested()) {
     pollfd readable{fd_, POLLIN, 0};
     if (::poll(&readable, 1, kMeasureWaitMs) <= 0) break;
     const ssize_t n = ::read(fd_, buffer_.get(), capacity_);

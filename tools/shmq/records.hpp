@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 
 #include "signals.hpp"
 
@@ -18,11 +19,14 @@ struct Record {
   std::size_t length = 0;  // in the input: the payload and its terminator
 };
 
-/// One thread: the one that made the Interruption.
+/// One thread: the one that made the Interruption, where there is one.
 class RecordReader {
  public:
   /// Keeps records of up to `most` bytes.
-  RecordReader(int fd, Framing framing, std::size_t most, const Interruption& interruption);
+  RecordReader(int fd, Framing framing, std::size_t most, const Interruption& interruption)
+      : RecordReader(fd, framing, most, interruption.token()) {}
+  /// For who calls fill() only when there is something to read: one that waits is not interrupted.
+  RecordReader(int fd, Framing framing, std::size_t most, std::stop_token stop = {});
 
   /// The next record that is there as a whole; valid until fill(). A last one without its terminator counts,
   /// unless it is empty. Framing::whole gives one record, at the end of the input, empty or not.
@@ -50,7 +54,7 @@ class RecordReader {
   int fd_;
   Framing framing_;
   std::size_t most_;
-  const Interruption& interruption_;
+  std::stop_token stop_;
   std::size_t capacity_;
   std::unique_ptr<std::byte[]> buffer_;
   std::size_t begin_ = 0;     // of the next record

@@ -1,0 +1,35 @@
+// What --help says about the commands that run commands. docs/cli-shmq.md is the same at more length.
+#include "work_help.hpp"
+
+namespace shmq::cli {
+
+const char* const kMapHelp =
+    R"help(Usage: shmq map [--workers N] [--keep-order] [--retries N] [--timeout SECONDS] [--joblog FILE] [--progress] [-0]
+                [--] COMMAND [ARGUMENT...] < items
+
+Runs COMMAND once for each line of standard input, N at a time, and writes the output of each as a whole. The line, without
+its newline, stands at each {} in the arguments, or is the last argument where there is no {}. There is no shell: an item
+with spaces, quotes or nothing in it is one argument. An empty line is an item. Commands read /dev/null; their standard
+error passes through.
+
+  --workers N          how many at a time: the processors, up to 1000
+  --keep-order         write the outputs in the order of the items; otherwise as they come
+  --retries N          run a command that failed up to N times more; only its last output is written
+  --timeout SECONDS    end a command that takes longer (SIGTERM, after 2 s SIGKILL); it has failed then
+  --joblog FILE        a line for each item, tabs between: number, start, seconds, exit status, signal, command
+  --progress           on standard error, how far it is
+  -0                   NUL ends an item instead of newline
+
+Each worker is a process of its own. One that is killed loses nothing: what it ran is ended, and run again by another; an
+item with which 4 workers were killed is given up. What a command leaves running in the background is not waited for.
+SIGINT, SIGTERM and SIGHUP end the commands, too.
+
+Exit status: 0 all commands did well; 1 to 100: so many failed; 101: more than 100; 129, 130, 143: a signal; 141: the reader
+of the output has gone; 255: anything else.
+
+Examples
+  find . -name '*.png' -print0 | shmq map -0 --progress optipng -quiet {}
+  shmq map --workers 8 --keep-order --retries 2 -- curl -fsS https://example.org/{} < pages
+)help";
+
+}  // namespace shmq::cli

@@ -1,0 +1,8 @@
+// What --help says about the commands that run commands.
+#pragma once
+
+namespace shmq::cli {
+
+extern const char* const kMapHelp;
+
+}  // namespace shmq::cli
