@@ -89,6 +89,61 @@ if [ "$(nproc)" -gt 1 ]; then
   grep -qE '^rtt/spsc/16777216 .* - ' "$work/out" || fail "the row has figures: $(cat "$work/out")"
 fi
 
+begin "tasks: a row for each feature, latencies beside what they are compared with, and claims while so many wait"
+if [ "$(nproc)" -gt 1 ]; then
+  expect 0 "$bench" tasks --count 2000 --repeats 2 --waiting 100,5000 --json >"$work/json"
+  one_document
+  for id in tasks/cycle/64 tasks/cycle/1 tasks/cycle/64/batch16 tasks/cycle/64/result tasks/cycle/64/payload1k; do
+    has $id tasks_per_s
+    has $id task_vs_floor
+    [ $id = tasks/cycle/64 ] || has $id vs_cycle_64
+  done
+  for name in p50_ns p99_ns vs_floor floor_p50_ns; do has tasks/latency/spin $name; done
+  for name in p50_ns p99_ns vs_futex futex_p50_ns sleeps_per_round; do has tasks/latency/sleep $name; done
+  [ "$(field tasks/latency/spin rounds)" -ge 2000 ] || fail "not the tasks that were asked for: $(field tasks/latency/spin rounds)"
+  for id in tasks/waiting/100 tasks/waiting/5000; do has $id claim_ns; done
+  has tasks/waiting/5000 vs_fewest
+  expect 0 "$bench" tasks --only cycle --count 500 --repeats 1 >"$work/out"
+  grep -q '^tasks/cycle/64 ' "$work/out" || fail "no row: $(cat "$work/out")"
+  grep -q '^tasks/latency' "$work/out" && fail "--only: $(cat "$work/out")"
+fi
+
+begin "tasks --peers: the same cycles on those that are installed; the others are passed over, with the reason"
+server_of() { pgrep -P "$1" -x "$2"; }
+if [ "$(nproc)" -gt 1 ]; then
+  mkdir "$work/nothing" "$work/broken"
+  expect 0 env PATH="$work/nothing" "$bench" tasks --only cycle --peers --count 500 --repeats 1 --json >"$work/json"
+  says "tasks/peer/beanstalkd: passed over: beanstalkd is not installed; apt-get install beanstalkd"
+  says "tasks/peer/redis: passed over: redis-server is not installed"
+  has tasks/peer/redis skipped
+  printf '#!/bin/sh\nexit 1\n' >"$work/broken/beanstalkd"
+  chmod +x "$work/broken/beanstalkd"
+  expect 0 env PATH="$work/broken" "$bench" tasks --only cycle --peers --count 500 --repeats 1 --json >"$work/json"
+  says "does not answer on 127.0.0.1"
+  for peer in beanstalkd:beanstalkd redis-server:redis; do
+    program=${peer%:*} name=${peer#*:}
+    if ! command -v "$program" >/dev/null; then
+      echo "  passed over: $program is not installed"
+      continue
+    fi
+    mkdir "$work/only-$name"
+    ln -s "$(command -v "$program")" "$work/only-$name/$program"
+    expect 0 env PATH="$work/only-$name:$work/nothing" "$bench" tasks --only cycle --peers --count 640 --repeats 1 --json >"$work/json"
+    for flight in 1 64; do has "tasks/peer/$name/$flight" tasks_per_s; done
+    has tasks/cycle/64 "vs_$name"
+    has tasks/cycle/64 "vs_${name}_1"
+    has tasks/cycle/1 "vs_$name"
+    PATH="$work/only-$name:$PATH" "$bench" tasks --only cycle --peers --time 60 2>/dev/null &
+    pid=$!
+    until_true server_of $pid "$program" >/dev/null
+    server=$(server_of $pid "$program")
+    until [ -n "$(left_behind $pid)" ]; do sleep 0.02; done
+    kill -INT $pid
+    ends 130 $pid
+    [ -e "/proc/$server" ] && fail "$program is still there"
+  done
+fi
+
 begin "gate: a verdict on each target; which, is no matter of a test"
 if [ "$(nproc)" -gt 1 ]; then
   "$bench" gate --quick --json >"$work/json"
@@ -137,6 +192,10 @@ expect 2 "$bench" rtt --size 7
 says "--size 7: not a size from 8"
 expect 2 "$bench" rtt --producers 2
 says "--producers means nothing to rtt"
+expect 2 "$bench" rtt --peers
+says "--peers means nothing to rtt"
+expect 2 "$bench" tasks --only all
+says "use cycle, latency, waiting"
 expect 2 "$bench" throughput --kind ring
 says "use mpmc, spsc or all"
 expect 2 "$bench" throughput --cpus 4095

@@ -6,6 +6,7 @@ const char* const kHelp =
     R"help(Usage: shmq-bench rtt [OPTIONS]         round trips between two busy processes
        shmq-bench throughput [OPTIONS]  messages a second
        shmq-bench wake [OPTIONS]        round trips between two processes that sleep
+       shmq-bench tasks [OPTIONS]       tasks through a task table: how many a second, how soon one starts
        shmq-bench gate [OPTIONS]        what shmq promises on any machine: one line for each target
 
 Measures queues on this machine, between processes pinned to cores, always beside something else measured in turn
@@ -23,6 +24,9 @@ machine's mood. vs_plain_ring of throughput/mpmc is the ratio to the Vyukov ring
   --quick            gate: 3 short samples of each instead of 5
   --producers N, --consumers N, --batch LIST    throughput: how many there are (1, 1), and how many messages are
                      claimed and received at once (1)
+  --only LIST        tasks: cycle, latency, waiting; without it all three
+  --waiting LIST     tasks: how many wait while claims are timed (1000,100000,1000000)
+  --peers            tasks: the same cycles on beanstalkd and redis-server, which are started on 127.0.0.1 for it
   --capacity N       messages that fit the queue (1024, fewer for large payloads: about 1 MiB)
   --cpus LIST        the processors to use, in the order of the roles
   --smt-below NS     a floor below this (90) was measured on two threads of one core: such samples are left out and

@@ -14,6 +14,7 @@
 #include "rtt.hpp"
 #include "settings.hpp"
 #include "stage.hpp"
+#include "tasks.hpp"
 #include "throughput.hpp"
 #include "ticks.hpp"
 #include "wake.hpp"
@@ -60,12 +61,14 @@ int measure(const std::string& command, const std::vector<std::string>& words) {
   if (command == "rtt") rows = run_rtt(settings, progress);
   if (command == "wake") rows = run_wake(settings, progress);
   if (command == "throughput") rows = run_throughput(settings, progress);
+  if (command == "tasks") rows = run_tasks(settings, progress);
   if (command == "gate") return gate(settings, machine, progress);
   progress.clear();
   print(settings.json ? json_document(machine, settings, command, rows)
                       : machine_text(machine, settings) + table(rows) + notes(rows));
   int status = cli::kOk;
   for (const Row& row : rows) {
+    if (const auto skipped = row.text("skipped")) remark(command + ": " + row.id + ": passed over: " + *skipped);
     const auto why = row.text("why");
     if (!why) continue;
     remark(command + ": " + row.id + ": not measurable here: " + *why + "; give more --time, or a --count");
@@ -76,7 +79,7 @@ int measure(const std::string& command, const std::vector<std::string>& words) {
 
 int run_program(const std::vector<std::string>& all) {
   if (all.empty()) {
-    remark("needs a command: rtt, throughput, wake or gate; see shmq-bench --help");
+    remark("needs a command: rtt, throughput, wake, tasks or gate; see shmq-bench --help");
     return cli::kUsage;
   }
   for (const std::string& word : all)
@@ -89,8 +92,8 @@ int run_program(const std::vector<std::string>& all) {
     return cli::kOk;
   }
   const std::string& command = all[0];
-  if (command != "rtt" && command != "throughput" && command != "wake" && command != "gate") {
-    remark("there is no command \"" + command + "\"; use rtt, throughput, wake or gate");
+  if (command != "rtt" && command != "throughput" && command != "wake" && command != "tasks" && command != "gate") {
+    remark("there is no command \"" + command + "\"; use rtt, throughput, wake, tasks or gate");
     return cli::kUsage;
   }
   try {

@@ -112,12 +112,16 @@ std::string table(const std::vector<Row>& rows) {
   // One table for each run of rows with the same columns.
   std::string text;
   for (std::size_t from = 0; from < rows.size();) {
-    const auto family = [](const Row& row) { return row.id.substr(0, row.id.find('/')); };
+    const auto family = [](const Row& row) {
+      const std::size_t slash = row.id.find('/');
+      // The parts of tasks have little in common.
+      return row.id.substr(0, row.id.starts_with("tasks/") ? row.id.find('/', slash + 1) : slash);
+    };
     std::size_t to = from;
     std::vector<std::string> columns;
     for (; to < rows.size() && family(rows[to]) == family(rows[from]); ++to)
       for (const auto& [name, value] : rows[to].fields)
-        if (name != "why" && !is_bound(rows[to], name) && std::find(columns.begin(), columns.end(), name) == columns.end())
+        if (name != "why" && name != "skipped" && !is_bound(rows[to], name) && std::find(columns.begin(), columns.end(), name) == columns.end())
           columns.push_back(name);
     std::vector<std::vector<std::string>> lines(1, {""});
     lines[0].insert(lines[0].end(), columns.begin(), columns.end());

@@ -79,6 +79,14 @@ std::vector<int> cpus_of(const std::string& text) {
   return cpus;
 }
 
+std::vector<std::string> parts_of(const std::string& text) {
+  std::vector<std::string> parts = split(text);
+  for (const std::string& part : parts)
+    if (part != "cycle" && part != "latency" && part != "waiting")
+      throw UsageError{"--only " + part + ": use cycle, latency, waiting, or several of them: cycle,latency"};
+  return parts;
+}
+
 Progress::Mode progress_of(const Arguments& arguments) {
   if (::isatty(STDERR_FILENO)) return Progress::Mode::terminal;
   return arguments.has("--progress") ? Progress::Mode::lines : Progress::Mode::none;
@@ -116,6 +124,9 @@ Settings read_settings(const std::string& command, const std::vector<std::string
                                     {"--cpus", "LIST"},
                                     {"--smt-below", "NS"},
                                     {"--quick"},
+                                    {"--peers"},
+                                    {"--only", "cycle,latency,waiting"},
+                                    {"--waiting", "LIST"},
                                     {"--json"},
                                     {"--progress"}});
   arguments.no_words();
@@ -124,8 +135,10 @@ Settings read_settings(const std::string& command, const std::vector<std::string
     throw UsageError{std::string(option) + " means nothing to " + command};
   };
   for (const char* option : {"--producers", "--consumers", "--batch"}) belongs(option, {"throughput"});
-  for (const char* option : {"--size", "--wait", "--count", "--time", "--capacity"})
-    belongs(option, {"rtt", "throughput", "wake"});
+  belongs("--size", {"rtt", "throughput", "wake"});
+  for (const char* option : {"--wait", "--count", "--time", "--capacity"}) belongs(option, {"rtt", "throughput", "wake", "tasks"});
+  for (const char* option : {"--peers", "--only", "--waiting"}) belongs(option, {"tasks"});
+  belongs("--kind", {"rtt", "throughput", "wake", "gate"});
   belongs("--quick", {"gate"});
 
   Settings settings;
@@ -148,6 +161,10 @@ Settings read_settings(const std::string& command, const std::vector<std::string
   settings.repeats = static_cast<unsigned>(arguments.number("--repeats", settings.quick ? 3 : 5, 1, 1000));
   settings.capacity = arguments.number("--capacity", 0, 2, layout::kCapacityLog2Max < 64 ? 1ull << 20 : 0);
   settings.smt_below_ns = static_cast<double>(arguments.number("--smt-below", 90, 0, 1'000'000));
+  settings.peers = arguments.has("--peers");
+  settings.only = parts_of(arguments.get("--only").value_or("cycle,latency,waiting"));
+  for (const std::string& part : split(arguments.get("--waiting").value_or("1000,100000,1000000")))
+    settings.waiting.push_back(whole<std::uint64_t>("--waiting", part, 64, 16'000'000));
   settings.json = arguments.has("--json");
   settings.progress = progress_of(arguments);
 

@@ -32,6 +32,10 @@ struct Settings {
   double smt_below_ns = 0;
   bool json = false;
   bool quick = false;
+  // Of tasks.
+  bool peers = false;
+  std::vector<std::string> only;        // which of cycle, latency, waiting
+  std::vector<std::uint64_t> waiting;  // how many tasks wait
   Progress::Mode progress = Progress::Mode::none;
 
   int cpu(unsigned role) const { return cpus[role % cpus.size()]; }

@@ -1,0 +1,37 @@
+// What `shmq-bench tasks` compares: one kind of task table and task after the other.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "settings.hpp"
+#include "shmq/segment.hpp"
+
+namespace shmq::bench {
+
+/// A flow of tasks between one submitter and one worker through a table of its own.
+struct TaskLane {
+  std::string name;  // after "tasks/cycle/"; the table's name where '/' is '-'
+  unsigned in_flight = 64;
+  std::size_t bytes = 64;
+  TaskTableOptions table;
+  TaskOptions task{.keep = false};
+  bool result = false;  // the submitter waits for the result, reads it and removes the task
+  unsigned batch = 1;   // tasks that the worker claims at once
+
+  std::string table_name() const;
+};
+
+/// The plain one first; each of the others has one feature more.
+std::vector<TaskLane> task_lanes(const Settings& settings);
+
+struct NamedTable {
+  std::string name;
+  TaskTableOptions options;
+};
+/// Creates the segment with room for these tables, all of them declared.
+Segment create_tables(const std::string& name, const std::vector<NamedTable>& tables);
+TaskTable open_table(Segment& segment, const std::string& name);
+
+}  // namespace shmq::bench
