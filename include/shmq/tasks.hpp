@@ -10,9 +10,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,10 +32,15 @@ class Segment;
 /// Never used again in this table; 0 is nobody's.
 using TaskId = std::uint64_t;
 using layout::RunEnd;
+using layout::TaskPolicy;
 using layout::TaskState;
 
 [[nodiscard]] const char* to_string(TaskState state);
 [[nodiscard]] const char* to_string(RunEnd end);
+[[nodiscard]] const char* to_string(TaskPolicy policy);
+
+/// No limit to how often: as any number from 1023 on.
+inline constexpr std::uint16_t kNoRunsMax = 0xffff;
 
 struct TaskTableOptions {
   /// How many tasks it holds, in whatever state: 1 to 16,777,215.
@@ -41,18 +49,73 @@ struct TaskTableOptions {
   std::uint32_t payload_bytes = 64;
   /// The same of results.
   std::uint32_t result_bytes = 64;
+  /// Which of the tasks that are ready is next.
+  ///   fifo      the one that became ready first; the fastest
+  ///   priority  the one with the least  submission + priority * aging.  So a task of priority 0 goes before one of priority
+  ///             1 that was submitted up to `aging` earlier, and a task of priority p waits for nothing that is submitted
+  ///             later than p * aging after it
+  ///   edf       the one with the earliest deadline; those without one after all others, in order of submission
+  TaskPolicy policy = TaskPolicy::fifo;
+  /// 0 to a year.
+  std::chrono::nanoseconds aging = std::chrono::seconds(1);
+  /// How many of its last errors are kept with each task, 64 bytes each: 0 to 16.
+  std::uint32_t errors = 2;
+  /// How many names have figures of their own, 1216 bytes each: 0 to 4096.
+  std::uint32_t names = 32;
+  /// How many tasks that are over are kept: when there are more, the oldest go (about in order of submission). 0: as many as
+  /// there is room for. Not compared where the table is there already; set_keep_max() changes it.
+  std::uint32_t keep_max = 0;
 };
+
+/// When a task is run again after a failure, a crash or a timeout. first 0: at once.
+struct Backoff {
+  std::chrono::milliseconds first{0};  // up to 49 days, as the next
+  std::chrono::milliseconds cap = std::chrono::hours(1);
+  bool exponential = true;  // twice as long after each: first, 2 first, 4 first … cap
+  /// The part of the delay that chance decides on: 0 none, 1 all of it.
+  double jitter = 0;
+};
+
+/// What becomes of a task whose deadline has passed and that was not started.
+enum class Overdue : std::uint8_t { run, expire };
+
+using WallTime = std::chrono::system_clock::time_point;
 
 struct TaskOptions {
   std::string_view name = {};
   /// How often a run may end so and be followed by another one. Beyond it the task is DEAD.
   std::uint16_t failures_max = 3;
   std::uint16_t crashes_max = 3;
+  std::uint16_t timeouts_max = 3;
+  std::uint16_t releases_max = kNoRunsMax;
   /// Kept for whoever asks; means nothing to the table.
   std::uint64_t correlation = 0;
   /// Whether the task stays in the table once it is done, until remove(). If not, its result is dropped, and wait() says
   /// `empty` from then on.
   bool keep = true;
+  /// 0 is first. Counts in a table of TaskPolicy::priority.
+  std::uint8_t priority = 128;
+  /// HELD: not before somebody says unhold().
+  bool hold = false;
+
+  // Times from the submission on go by CLOCK_BOOTTIME, which nobody sets and which goes on while the machine sleeps. 0: none.
+  /// Not started before.
+  std::chrono::nanoseconds delay{0};
+  /// Counts in a table of TaskPolicy::edf, and for `overdue`.
+  std::chrono::nanoseconds deadline{0};
+  /// EXPIRED where it was not started by then.
+  std::chrono::nanoseconds expires{0};
+  Overdue overdue = Overdue::run;
+  // The same as times of the wall clock; where it is set, they are moved along. Instead of those above, not beside them.
+  std::optional<WallTime> not_before = std::nullopt;
+  std::optional<WallTime> deadline_at = std::nullopt;
+  std::optional<WallTime> expires_at = std::nullopt;
+  /// How long a run may take, on CLOCK_MONOTONIC. Then its lease is over: it cannot complete the task any more, and the task
+  /// is run again (or DEAD, see timeouts_max). Nothing is done to the worker. The result of such a task takes a block.
+  std::chrono::nanoseconds run_limit{0};
+  Backoff backoff = {};
+  /// How long it is kept once it is over. 0: until remove(), or keep_max.
+  std::chrono::nanoseconds keep_for{0};
 };
 
 /// What a submission came to. `id` is set where the outcome is ok.
@@ -60,6 +123,16 @@ struct Submitted {
   Outcome outcome = Outcome::full;
   TaskId id = 0;
   explicit operator bool() const { return outcome == Outcome::ok; }
+};
+
+/// Why a run did not complete its task.
+struct TaskErrorInfo {
+  std::uint32_t run = 0;  // from 1
+  RunEnd end = RunEnd::none;
+  unsigned signal = 0;  // that ended a child which the run had started; 0: none
+  bool core_dumped = false;
+  std::int64_t at_real_ns = 0;  // CLOCK_REALTIME
+  std::string text;             // up to 39 bytes
 };
 
 /// One look at a task: taken between two looks at its word that agree.
@@ -73,6 +146,29 @@ struct TaskInfo {
   std::string name;
   std::uint32_t payload_bytes = 0;
   std::uint64_t correlation = 0;
+  std::uint8_t priority = 0;
+  unsigned percent = 0;  // of the run that is under way, or was last
+  std::string note;
+  std::int64_t submitted_real_ns = 0;  // CLOCK_REALTIME
+  /// When something is to become of it: the end of its delay, of its lease, of its retention. 0: nothing. CLOCK_BOOTTIME.
+  std::int64_t due_ns = 0;
+  std::int64_t deadline_ns = 0;  // CLOCK_BOOTTIME; 0: none
+  std::vector<TaskErrorInfo> errors;  // the last ones, oldest first
+};
+
+struct TaskTimes {
+  std::uint64_t count = 0;
+  std::chrono::nanoseconds mean{0}, p50{0}, p99{0};  // the percentiles to a third
+};
+
+/// What became of tasks since the table is there. Counted by those who did it; a kill may lose a count.
+struct TaskStatistics {
+  std::string name;                // of statistics_by_name()
+  std::uint32_t participant = 0;   // of statistics_by_worker()
+  std::uint64_t submitted = 0, started = 0;
+  std::uint64_t done = 0, failures = 0, crashes = 0, timeouts = 0, releases = 0, cancelled = 0;  // ends of runs
+  TaskTimes wait;  // from the submission, or the end of its delay, to the first start
+  TaskTimes run;   // from the start to the end of a run that its worker ended
 };
 
 /// The run of one task, in the hands of the worker that started it. Move-only. Dropped, it is given back: another run
@@ -81,7 +177,7 @@ class [[nodiscard]] Run {
  public:
   Run() = default;
   Run(Run&& other) noexcept
-      : table_(std::move(other.table_)), lease_(other.lease_), outcome_(other.outcome_) {}
+      : table_(std::move(other.table_)), lease_(other.lease_), started_ns_(other.started_ns_), outcome_(other.outcome_) {}
   Run& operator=(Run&& other) noexcept;
   ~Run() {
     if (table_ != nullptr) (void)release();
@@ -103,14 +199,18 @@ class [[nodiscard]] Run {
   bool cancelled() const;
   /// Whether the lease is still valid.
   bool valid() const;
-  /// 0 to 100. ok, or stale.
-  Outcome progress(unsigned percent);
+  /// The same as an outcome: ok, or stale. Nothing depends on how often it is called: no silence ends a lease.
+  Outcome heartbeat() const { return valid() ? Outcome::ok : Outcome::stale; }
+  /// 0 to 100, and a note of up to 63 bytes. ok, or stale.
+  Outcome progress(unsigned percent, std::string_view note = {});
 
   // Each ends the run. ok; stale: the lease had ended, and nothing was changed; detached.
   /// Completed, with a result. no_block, too_large: it still runs.
   [[nodiscard]] Outcome done(std::span<const std::byte> result = {});
-  /// To be run again, or DEAD where its limit is used up.
-  Outcome fail();
+  /// To be run again, or DEAD where its limit is used up. Of `why` 39 bytes are kept.
+  Outcome fail(std::string_view why = {});
+  /// The same where a child that the run had started was ended by a signal: counts against crashes_max.
+  Outcome crash(int signal, bool core_dumped, std::string_view why = {});
   /// To be run again by somebody else; not counted against any limit.
   Outcome release();
   /// Ended because it was asked to.
@@ -120,16 +220,38 @@ class [[nodiscard]] Run {
   friend class TaskWorker;
   explicit Run(Outcome outcome) : outcome_(outcome) {}
   Outcome end(RunEnd how);
+  void count_end(RunEnd how) const;
   Outcome store_result(std::span<const std::byte> result);
   std::shared_ptr<core::TaskTableHandle> table_;
   core::Lease lease_;
+  std::int64_t started_ns_ = 0;
   Outcome outcome_ = Outcome::empty;
+};
+
+/// What a handler says of the run that it was given.
+class Verdict {
+ public:
+  static Verdict done(std::span<const std::byte> result = {}) { return Verdict(RunEnd::done, {result.begin(), result.end()}, {}); }
+  static Verdict done(std::string_view result) { return done(std::as_bytes(std::span(result))); }
+  static Verdict failed(std::string why = {}) { return Verdict(RunEnd::failure, {}, std::move(why)); }
+  static Verdict released() { return Verdict(RunEnd::release, {}, {}); }
+  static Verdict cancelled() { return Verdict(RunEnd::cancelled, {}, {}); }
+
+ private:
+  friend class TaskWorker;
+  Verdict(RunEnd end, std::vector<std::byte> result, std::string why)
+      : end_(end), result_(std::move(result)), why_(std::move(why)) {}
+  RunEnd end_;
+  std::vector<std::byte> result_;
+  std::string why_;
 };
 
 struct TaskWorkerOptions {
   Wait wait = Wait::spin_futex;
   /// How many tasks are claimed at once, 1 to 64. Those that are not started yet are taken over by idle workers.
   std::uint32_t batch = 1;
+  /// How many handlers run() calls at the same time, on threads of its own beside the caller's: 1 to 256.
+  std::uint32_t slots = 1;
 };
 
 class TaskWorker {
@@ -145,6 +267,15 @@ class TaskWorker {
   /// Gives back what it claimed and did not start.
   void give_back();
 
+  using Handler = std::function<Verdict(Run&)>;
+  /// What run() does with tasks of this name; "": with those of names that have no handler of their own. With more than one
+  /// slot it is called from several threads at once.
+  void on(std::string name, Handler handler);
+  /// Runs tasks until it is stopped (`stopped`), or the table ends (`closed`, `removed`, …): the outcome says which. Each is
+  /// handed to the handler of its name and ended as that says; one that throws has failed with what() as the reason, and so
+  /// has a task that no handler is there for. What a handler does after its lease has ended has no effect.
+  Outcome run(std::stop_token stop);
+
  private:
   friend class TaskTable;
   TaskWorker(std::shared_ptr<core::TaskTableHandle> table, const TaskWorkerOptions& options);
@@ -155,6 +286,8 @@ class TaskWorker {
   Outcome attempt(Run& run, bool thorough);
   Outcome claim_some();
   bool take_over_some();
+  bool start(const Claimed& claimed, Run& run);
+  Outcome serve(const std::stop_token& stop, const std::map<std::string, Handler, std::less<>>& handlers);
   bool anything_left() const;
   void keep(const core::Lease& lease);
   void forget(const Claimed& claimed);
@@ -162,6 +295,7 @@ class TaskWorker {
   TaskWorkerOptions options_;
   std::vector<Claimed> claimed_;  // the next one last
   std::int64_t looked_ns_ = 0;    // when it last went through all records
+  std::map<std::string, Handler, std::less<>> handlers_;
 };
 
 class TaskTable {
@@ -182,6 +316,10 @@ class TaskTable {
   /// Waits until the task is over: DONE, DEAD, CANCELLED, EXPIRED. ok; empty: it is not there (any more); timeout, stopped,
   /// removed, detached.
   Outcome wait(TaskId id, const Limit& limit = kNoLimit) const;
+  /// The same of several. wait_any: until one of those is over; `which` is its place in `ids`; one that is not there (any
+  /// more) counts as over, with `empty`. wait_all: until all of them are; ok, also where some are not there.
+  Outcome wait_any(std::span<const TaskId> ids, std::size_t& which, const Limit& limit = kNoLimit) const;
+  Outcome wait_all(std::span<const TaskId> ids, const Limit& limit = kNoLimit) const;
   /// The result of a task that is done: a copy. Nothing where it is not done, or not there.
   std::optional<std::vector<std::byte>> result(TaskId id) const;
   /// A task that is not started is CANCELLED; one that runs is asked to stop. ok; empty: it is not there, or over.
@@ -190,6 +328,21 @@ class TaskTable {
   Outcome remove(TaskId id);
   /// A dead task is made ready again, with a tally of zeros. ok; empty: there is no such dead task.
   Outcome kick(TaskId id);
+  /// The same of all dead tasks, or those of a name: how many that were.
+  std::size_t kick_all(std::string_view name = {});
+  /// Of a task that waits: another priority, from now on. ok; empty: it is not there, or over.
+  Outcome reprioritise(TaskId id, std::uint8_t priority);
+  /// A task that is READY or DELAYED is HELD, until unhold(). ok; busy: it runs; empty.
+  Outcome hold(TaskId id);
+  Outcome unhold(TaskId id);
+  /// Removes every task that is over: how many that were.
+  std::size_t purge_finished();
+  void set_keep_max(std::uint32_t tasks);
+  TaskPolicy policy() const { return table_->parts.policy; }
+
+  TaskStatistics statistics() const;
+  std::vector<TaskStatistics> statistics_by_name() const;
+  std::vector<TaskStatistics> statistics_by_worker() const;
 
   /// Tasks in each state, in the order of TaskState: one look at each record.
   std::vector<std::uint32_t> counts() const;
@@ -213,6 +366,7 @@ class TaskTable {
   std::optional<TaskInfo> info_at(std::uint32_t index) const;
   /// The word of the task, where it is there.
   std::optional<std::uint64_t> find(TaskId id) const;
+  Outcome wait_until(const Limit& limit, const std::function<Outcome()>& look) const;
   Outcome place(std::span<const std::byte> payload, const TaskOptions& options, TaskId& id);
   std::shared_ptr<core::TaskTableHandle> table_;
 };

@@ -39,7 +39,7 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
   seen.removed = state & layout::kTableRemoved;
   seen.workers_sleep = parts.header->ready_event.load(std::memory_order_relaxed) & core::kEventWaiting;
   seen.submitters_sleep = parts.header->free_event.load(std::memory_order_relaxed) & core::kEventWaiting;
-  seen.hinted = parts.ready.size();
+  if (parts.policy == layout::TaskPolicy::fifo) seen.hinted = parts.ready.size();
   if (source.slots) {
     if (parts.capacity > findings.slots_left) {
       object.damaged = "it overlaps another object";

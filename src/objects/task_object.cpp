@@ -5,8 +5,11 @@
 #include <cstring>
 
 #include "core/directory.hpp"
+#include "objects/task_statistics.hpp"
+#include "objects/task_times.hpp"
 #include "objects/task_upkeep.hpp"
 #include "shmq/core/event.hpp"
+#include "shmq/core/task_figures.hpp"
 
 namespace shmq::objects {
 
@@ -16,6 +19,8 @@ using layout::TaskState;
 namespace {
 
 constexpr std::uint32_t kRoomStep = 64;
+/// 255 steps of it fit a key.
+constexpr std::chrono::nanoseconds kAgingMax = std::chrono::hours(24 * 365);
 
 core::TaskTableParts make_parts(const core::SegmentView& view, std::uint64_t offset, const TableShape& shape,
                                 const TablePlaces& places) {
@@ -26,15 +31,24 @@ core::TaskTableParts make_parts(const core::SegmentView& view, std::uint64_t off
         core::ShmHintMemory(&head, &tail, view.at<layout::Word>(offset + cells), shape.ring_log2()));
   };
   parts.header = header;
+  parts.names = view.at<layout::TaskNameFigures>(offset + places.names);
   parts.users = view.at<layout::TaskUser>(offset + places.users);
   parts.words = core::ShmTaskWords(
       core::ShmTaskMemory(view.at<std::byte>(offset + places.records), shape.record_bytes()));
   parts.free = ring(header->free_head, header->free_tail, places.free);
-  parts.ready = ring(header->ready_head, header->ready_tail, places.ready);
+  parts.due = core::ShmMinTree({view.at<layout::Word>(offset + places.due), core::MinTreeShape(shape.capacity)});
+  if (shape.policy == layout::TaskPolicy::fifo)
+    parts.ready = ring(header->ready_head, header->ready_tail, places.ready);
+  else
+    parts.ready_tree = core::ShmMinTree({view.at<layout::Word>(offset + places.ready), core::MinTreeShape(shape.capacity)});
   parts.capacity = shape.capacity;
   parts.payload_room = shape.payload_room;
   parts.result_room = shape.result_room;
   parts.rows = view.geometry().rows;
+  parts.policy = shape.policy;
+  parts.errors_kept = shape.errors;
+  parts.names_kept = shape.names;
+  parts.aging_ns = shape.aging_ns;
   return parts;
 }
 
@@ -49,12 +63,23 @@ void initialise(const core::SegmentView& view, const core::ObjectSpace& space, c
   h.payload_room = shape.payload_room;
   h.result_room = shape.result_room;
   h.rows = view.geometry().rows;
+  h.policy = shape.policy;
+  h.errors = shape.errors;
+  h.names = shape.names;
+  h.aging_ns = shape.aging_ns;
   h.users_offset = places.users;
+  h.names_offset = places.names;
   h.free_offset = places.free;
   h.ready_offset = places.ready;
+  h.due_offset = places.due;
   h.records_offset = places.records;
   h.size_bytes = places.size_bytes;
   core::TaskTableParts parts = make_parts(view, space.offset, shape, places);
+  h.real_offset.store(static_cast<std::uint64_t>(real_offset_ns()), std::memory_order_relaxed);
+  h.keep_max.store(shape.keep_max, std::memory_order_relaxed);
+  for (core::ShmMinTree* tree : {&parts.due, &parts.ready_tree})
+    for (std::uint64_t i = 0; i < tree->memory().shape().nodes(); ++i)
+      tree->memory().node(i).store(core::kNoKey, std::memory_order_relaxed);
   for (std::uint32_t i = 0; i < shape.capacity; ++i) {
     // An epoch that was never reached: no block may be taken for one that a record names.
     parts.record(i).payload_block.store(layout::kNoBlock, std::memory_order_relaxed);
@@ -83,6 +108,7 @@ Result<std::shared_ptr<core::TaskTableHandle>> handle_of(std::shared_ptr<core::A
   for (core::EventWord* event :
        {&handle->parts.header->ready_event, &handle->parts.header->free_event, &handle->parts.header->done_event})
     core::declare_barriers(*event);
+  begin_figures(handle->parts, attachment->me());
   handle->attachment = std::move(attachment);
   return handle;
 }
@@ -129,14 +155,22 @@ void sweep(core::Attachment& by, const core::ObjectSpace& space, std::uint32_t d
     } else if (state == TaskState::claimed) {
       if (parts.words.unclaim(lease)) ++repairs.tasks;
     } else {
+      note_error(parts, lease, {RunEnd::crash, "its worker died"});
       const TaskState to = after_run(parts, i, RunEnd::crash);
-      if (parts.words.settle(lease, RunEnd::crash, to)) ++repairs.tasks;
+      if (!parts.words.settle(lease, RunEnd::crash, to)) continue;
+      core::count_figure(parts.users[by.me().id - 1].figures.ended[static_cast<unsigned>(RunEnd::crash)]);
+      begin_state(parts, i);
+      ++repairs.tasks;
     }
   }
+  // Nobody else puts it there: a participant that has the same id later has another incarnation.
+  std::uint64_t keeper = parts.header->timekeeper.load(std::memory_order_acquire);
+  if (layout::owner_of(keeper) == dead) parts.header->timekeeper.compare_exchange_strong(keeper, 0, std::memory_order_seq_cst);
   // What it took over, and hints that it had in hand.
   restore_hints(parts);
   layout::TaskUser& user = parts.users[dead - 1];
   for (auto& cell : user.claimed) cell.store(0, std::memory_order_relaxed);
+  retire_figures(parts, dead);
   wake(by.view(), space);
 }
 
@@ -148,6 +182,13 @@ std::string difference(const core::TaskTableParts& is, const TableShape& asked) 
   differs("capacity", is.capacity, asked.capacity);
   differs("inline payload", is.payload_room, asked.payload_room);
   differs("inline result", is.result_room, asked.result_room);
+  differs("number of errors kept", is.errors_kept, asked.errors);
+  differs("number of names with figures", is.names_kept, asked.names);
+  if (is.policy != asked.policy) {
+    text += (text.empty() ? "" : ", ") + std::string("policy is ") + to_string(is.policy) + ", not " + to_string(asked.policy);
+  } else if (is.policy == layout::TaskPolicy::priority && is.aging_ns != asked.aging_ns) {
+    text += (text.empty() ? "" : ", ") + std::string("aging is ") + std::to_string(is.aging_ns) + " ns, not " + std::to_string(asked.aging_ns);
+  }
   return text;
 }
 
@@ -157,7 +198,8 @@ unsigned TableShape::ring_log2() const {
   return static_cast<unsigned>(std::bit_width(std::bit_ceil(std::uint64_t{capacity} * 2)) - 1);
 }
 std::uint32_t TableShape::record_bytes() const {
-  return static_cast<std::uint32_t>(sizeof(layout::TaskRecord)) + payload_room + result_room;
+  return static_cast<std::uint32_t>(sizeof(layout::TaskRecord)) + payload_room + result_room +
+         errors * static_cast<std::uint32_t>(sizeof(layout::TaskError));
 }
 
 Result<TableShape> table_shape_of(const TaskTableOptions& options) {
@@ -171,8 +213,14 @@ Result<TableShape> table_shape_of(const TaskTableOptions& options) {
     return refuse("inline payload", options.payload_bytes, 0, layout::kTaskInlineMax);
   if (options.result_bytes > layout::kTaskInlineMax)
     return refuse("inline result", options.result_bytes, 0, layout::kTaskInlineMax);
+  if (options.errors > layout::kTaskErrorsMax) return refuse("number of errors kept", options.errors, 0, layout::kTaskErrorsMax);
+  if (options.names > layout::kTaskNamesMax) return refuse("number of names with figures", options.names, 0, layout::kTaskNamesMax);
+  if (options.aging.count() < 0 || options.aging > kAgingMax)
+    return refuse("aging, in ns,", static_cast<std::uint64_t>(options.aging.count()), 0, static_cast<std::uint64_t>(kAgingMax.count()));
+  if (options.policy > layout::TaskPolicy::edf) return refuse("policy", static_cast<std::uint64_t>(options.policy), 0, 2);
   const auto up = [](std::uint32_t bytes) { return (bytes + kRoomStep - 1) / kRoomStep * kRoomStep; };
-  return TableShape{options.capacity, up(options.payload_bytes), up(options.result_bytes)};
+  return TableShape{options.capacity, up(options.payload_bytes), up(options.result_bytes), options.policy,
+                    options.errors,   options.names,             options.keep_max,         options.aging.count()};
 }
 
 TablePlaces places_of(const TableShape& shape, std::uint32_t rows) {
@@ -182,9 +230,13 @@ TablePlaces places_of(const TableShape& shape, std::uint32_t rows) {
     return (offset + layout::kFalseSharingBytes - 1) / layout::kFalseSharingBytes * layout::kFalseSharingBytes;
   };
   places.users = sizeof(layout::TaskTableHeader);
-  places.free = places.users + std::uint64_t{rows} * sizeof(layout::TaskUser);
+  places.names = places.users + std::uint64_t{rows} * sizeof(layout::TaskUser);
+  // One more: of those whose row has gone.
+  places.free = line_up(places.names + (std::uint64_t{shape.names} + 1) * sizeof(layout::TaskNameFigures));
+  const std::uint64_t nodes = core::MinTreeShape(shape.capacity).nodes() * sizeof(layout::Word);
   places.ready = line_up(places.free + cells);
-  places.records = line_up(places.ready + cells);
+  places.due = line_up(places.ready + (shape.policy == layout::TaskPolicy::fifo ? cells : nodes));
+  places.records = line_up(places.due + nodes);
   places.size_bytes = places.records + std::uint64_t{shape.capacity} * shape.record_bytes();
   return places;
 }
@@ -200,10 +252,13 @@ bool table_of(const core::SegmentView& view, const core::ObjectSpace& space, cor
   if (h.capacity < 1 || h.capacity > layout::kTasksMax) return false;
   for (const std::uint32_t room : {h.payload_room, h.result_room})
     if (room > layout::kTaskInlineMax || room % kRoomStep != 0) return false;
-  const TableShape shape{h.capacity, h.payload_room, h.result_room};
+  if (h.errors > layout::kTaskErrorsMax || h.names > layout::kTaskNamesMax || h.policy > layout::TaskPolicy::edf ||
+      h.aging_ns < 0 || h.aging_ns > kAgingMax.count())
+    return false;
+  const TableShape shape{h.capacity, h.payload_room, h.result_room, h.policy, h.errors, h.names, 0, h.aging_ns};
   const TablePlaces places = places_of(shape, view.geometry().rows);
   if (h.rows != view.geometry().rows || h.ring_log2 != shape.ring_log2() || h.record_bytes != shape.record_bytes() ||
-      h.users_offset != places.users || h.free_offset != places.free || h.ready_offset != places.ready ||
+      h.users_offset != places.users || h.names_offset != places.names || h.due_offset != places.due || h.free_offset != places.free || h.ready_offset != places.ready ||
       h.records_offset != places.records || h.size_bytes != places.size_bytes || places.size_bytes > space.size_bytes)
     return false;
   parts = make_parts(view, space.offset, shape, places);

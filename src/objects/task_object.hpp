@@ -18,6 +18,11 @@ struct TableShape {
   std::uint32_t capacity = 0;
   std::uint32_t payload_room = 0;
   std::uint32_t result_room = 0;
+  layout::TaskPolicy policy = layout::TaskPolicy::fifo;
+  std::uint32_t errors = 0;
+  std::uint32_t names = 0;
+  std::uint32_t keep_max = 0;  // set at creation; no part of the shape
+  std::int64_t aging_ns = 0;
   unsigned ring_log2() const;
   std::uint32_t record_bytes() const;
 };
@@ -26,8 +31,10 @@ Result<TableShape> table_shape_of(const TaskTableOptions& options);
 /// Where its parts lie, from the object's start.
 struct TablePlaces {
   std::uint64_t users = 0;
+  std::uint64_t names = 0;
   std::uint64_t free = 0;
   std::uint64_t ready = 0;
+  std::uint64_t due = 0;
   std::uint64_t records = 0;
   std::uint64_t size_bytes = 0;
 };

@@ -1,10 +1,15 @@
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "core/blocks.hpp"
 #include "core/patience.hpp"
+#include "objects/task_statistics.hpp"
+#include "objects/task_times.hpp"
 #include "objects/task_upkeep.hpp"
 #include "objects/waiter.hpp"
 #include "shmq/base/fence.hpp"
+#include "shmq/core/task_figures.hpp"
 #include "shmq/tasks.hpp"
 
 namespace shmq {
@@ -66,18 +71,33 @@ const char* to_string(RunEnd end) {
   return "unknown";
 }
 
+const char* to_string(TaskPolicy policy) {
+  switch (policy) {
+    case TaskPolicy::fifo:
+      return "fifo";
+    case TaskPolicy::priority:
+      return "priority";
+    case TaskPolicy::edf:
+      return "edf";
+  }
+  return "unknown";
+}
+
 namespace {
 
-bool is_over(TaskState state) {
-  return state == TaskState::done || state == TaskState::dead || state == TaskState::cancelled ||
-         state == TaskState::expired;
-}
+using objects::is_over;
 
 /// What keeps a table from being used at all; ok where nothing does.
 Outcome usable(const core::TaskTableHandle& table) {
   if (table.attachment->detached()) return Outcome::detached;
   if (table.parts.header->state.load(std::memory_order_relaxed) & layout::kTableRemoved) return Outcome::removed;
   return Outcome::ok;
+}
+
+/// What waiting calls do for others: the time is kept by whoever is there.
+void keep_table_time(core::TaskTableHandle& table) {
+  if (!table.attachment->detached() && table.parts.due.least() != core::kNoKey)
+    (void)objects::keep_time(table.attachment->view(), table.parts, table.me());
 }
 
 /// A free record, now in ALLOC. full, corrupt.
@@ -100,6 +120,72 @@ Outcome allocate(const core::TaskTableParts& parts, layout::Owner me, Lease& lea
 }  // namespace
 
 // ---- submission
+
+namespace {
+
+std::int64_t ns_of(const WallTime& time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+/// The times of the options, as a record has them.
+struct Times {
+  explicit Times(const TaskOptions& options) {
+    const std::int64_t now = base::clock_ns(CLOCK_BOOTTIME);
+    const auto one = [&](std::int64_t& into, std::chrono::nanoseconds from_now, const std::optional<WallTime>& at,
+                         std::uint32_t real) {
+      if (at) {
+        into = std::max<std::int64_t>(ns_of(*at), 1);
+        flags |= real;
+      } else if (from_now.count() != 0) {
+        // A time that has passed, and one too far for the clock, are still times.
+        into = from_now.count() > INT64_MAX - now ? INT64_MAX : std::max<std::int64_t>(now + from_now.count(), 1);
+      }
+    };
+    one(not_before, options.delay.count() > 0 ? options.delay : std::chrono::nanoseconds(0), options.not_before, layout::kTaskDelayReal);
+    one(deadline, options.deadline, options.deadline_at, layout::kTaskDeadlineReal);
+    one(expires, options.expires, options.expires_at, layout::kTaskExpiresReal);
+    if (options.overdue == Overdue::expire && deadline != 0) {
+      // Two times of two clocks cannot be compared once and for all: the deadline is the one that counts.
+      const bool comparable = expires != 0 && !(flags & layout::kTaskDeadlineReal) == !(flags & layout::kTaskExpiresReal);
+      expires = comparable ? std::min(expires, deadline) : deadline;
+      flags = (flags & ~layout::kTaskExpiresReal) | (flags & layout::kTaskDeadlineReal ? layout::kTaskExpiresReal : 0);
+    }
+    if (options.backoff.exponential) flags |= layout::kTaskExponential;
+    const bool any = not_before != 0 || deadline != 0 || expires != 0 || options.run_limit.count() > 0 ||
+                     options.keep_for.count() > 0 || options.backoff.first.count() > 0;
+    if (any) flags |= layout::kTaskTimed;
+  }
+  bool any() const { return (flags & layout::kTaskTimed) != 0; }
+  bool real() const { return (flags & (layout::kTaskDelayReal | layout::kTaskDeadlineReal | layout::kTaskExpiresReal)) != 0; }
+  std::int64_t not_before = 0, deadline = 0, expires = 0;
+  std::uint32_t flags = 0;
+};
+
+bool has_times(const TaskOptions& o) {
+  return o.delay.count() > 0 || o.deadline.count() != 0 || o.expires.count() != 0 || o.not_before || o.deadline_at ||
+         o.expires_at || o.run_limit.count() > 0 || o.keep_for.count() > 0 || o.backoff.first.count() > 0;
+}
+
+std::uint32_t ms_of(std::chrono::milliseconds time) {
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(time.count(), 0, UINT32_MAX));
+}
+
+void write_times(TaskRecord& record, const TaskOptions& options, const Times& times) {
+  const auto set = [](layout::Word& word, std::int64_t ns) {
+    word.store(static_cast<std::uint64_t>(std::max<std::int64_t>(ns, 0)), std::memory_order_relaxed);
+  };
+  set(record.not_before_ns, times.not_before);
+  set(record.deadline_ns, times.deadline);
+  set(record.expires_ns, times.expires);
+  set(record.run_limit_ns, options.run_limit.count());
+  set(record.keep_for_ns, options.keep_for.count());
+  record.backoff_first_ms.store(ms_of(options.backoff.first), std::memory_order_relaxed);
+  record.backoff_cap_ms.store(ms_of(options.backoff.cap), std::memory_order_relaxed);
+  const double jitter = std::clamp(options.backoff.jitter, 0.0, 1.0);
+  record.backoff_jitter.store(static_cast<std::uint32_t>(jitter * 65536), std::memory_order_relaxed);
+}
+
+}  // namespace
 
 Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& options, TaskId& id) {
   core::TaskTableParts& parts = table_->parts;
@@ -127,15 +213,35 @@ Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& 
   record.payload_bytes.store(static_cast<std::uint32_t>(payload.size()), std::memory_order_relaxed);
   record.failures_max.store(options.failures_max, std::memory_order_relaxed);
   record.crashes_max.store(options.crashes_max, std::memory_order_relaxed);
-  record.flags.store(options.keep ? 0 : layout::kTaskForgotten, std::memory_order_relaxed);
+  record.timeouts_max.store(options.timeouts_max, std::memory_order_relaxed);
+  record.releases_max.store(options.releases_max, std::memory_order_relaxed);
+  std::uint32_t flags = options.keep ? 0 : layout::kTaskForgotten;
+  TaskState to = options.hold ? TaskState::held : TaskState::ready;
+  if (has_times(options)) {
+    const Times times(options);
+    flags |= times.flags;
+    write_times(record, options, times);
+    if (times.not_before != 0 && !options.hold) to = TaskState::delayed;
+    if (times.real()) parts.header->real_times.store(1, std::memory_order_seq_cst);
+  }
+  if (!options.name.empty()) {
+    flags |= layout::kTaskNamed;
+    record.name.set(options.name);
+  }
+  record.flags.store(flags, std::memory_order_relaxed);
+  record.priority.store(layout::of_run(lease.epoch(), options.priority), std::memory_order_relaxed);
   record.correlation.store(options.correlation, std::memory_order_relaxed);
-  record.submitted_ns.store(static_cast<std::uint64_t>(base::clock_ns(CLOCK_MONOTONIC_COARSE)), std::memory_order_relaxed);
-  record.name.set(options.name);
+  record.submitted_ns.store(static_cast<std::uint64_t>(base::monotonic_ns()), std::memory_order_relaxed);
   const std::span<std::byte> room = block ? core::referenced_bytes(view, reference) : parts.inline_payload(lease.index);
   if (!payload.empty()) std::memcpy(room.data(), payload.data(), payload.size());
   parts.words.clear_tally(lease);
-  parts.words.publish(lease, TaskState::ready);
-  objects::announce_ready(parts, lease.index);
+  // By the name while the record is ours.
+  layout::TaskFigures* const named = flags & layout::kTaskNamed ? objects::figures_of_name(parts, record.name) : nullptr;
+  parts.words.publish(lease, to);
+  if (to == TaskState::ready) objects::announce_ready(parts, lease.index);
+  if (flags & layout::kTaskTimed) objects::begin_state(parts, lease.index);
+  core::count_figure(table_->user().figures.submitted);
+  if (named != nullptr) core::count_figure(named->submitted);
   return Outcome::ok;
 }
 
@@ -160,7 +266,8 @@ Submitted TaskTable::submit(std::span<const std::byte> payload, const TaskOption
         return last == Outcome::no_block ? table_->attachment->view().header().blocks_event
                                          : table_->parts.header->free_event;
       },
-      now_ns, [&](bool) {
+      now_ns, [&](bool thorough) {
+        if (thorough) keep_table_time(*table_);
         last = place(payload, options, submitted.id);
         return last == Outcome::no_block ? Outcome::full : last;
       });
@@ -168,6 +275,52 @@ Submitted TaskTable::submit(std::span<const std::byte> payload, const TaskOption
 }
 
 // ---- looks
+
+namespace {
+
+std::vector<TaskErrorInfo> errors_of(const core::TaskTableParts& parts, std::uint32_t index) {
+  std::vector<TaskErrorInfo> errors;
+  const std::uint64_t submitted = parts.record(index).id.load(std::memory_order_relaxed) >> 24;
+  const std::uint64_t now = layout::word_epoch(parts.words.look(index));
+  for (const layout::TaskError& slot : parts.errors(index)) {
+    const std::uint64_t what = slot.what.load(std::memory_order_acquire);
+    if (what == 0 || layout::run_of(what) <= submitted || layout::run_of(what) > now) continue;  // of an earlier task
+    TaskErrorInfo error;
+    error.end = static_cast<RunEnd>(what & 0xff);
+    error.signal = static_cast<unsigned>(what >> 8 & 0xff);
+    error.core_dumped = (what >> 16 & 1) != 0;
+    error.run = static_cast<std::uint32_t>(slot.number.load(std::memory_order_relaxed));
+    error.at_real_ns = static_cast<std::int64_t>(slot.ended_real_ns.load(std::memory_order_relaxed));
+    char text[sizeof slot.text];
+    for (std::size_t i = 0; i < std::size(slot.text); ++i) {
+      const std::uint64_t word = slot.text[i].load(std::memory_order_relaxed);
+      std::memcpy(text + 8 * i, &word, 8);
+    }
+    error.text.assign(text, ::strnlen(text, sizeof text - 1));
+    base::fence(std::memory_order_acquire);
+    if (slot.what.load(std::memory_order_relaxed) == what) errors.push_back(std::move(error));
+  }
+  std::sort(errors.begin(), errors.end(), [](const auto& a, const auto& b) { return a.run < b.run; });
+  return errors;
+}
+
+void read_more(const core::TaskTableParts& parts, std::uint32_t index, std::uint32_t flags, TaskInfo& info) {
+  const TaskRecord& record = parts.record(index);
+  info.priority = static_cast<std::uint8_t>(record.priority.load(std::memory_order_relaxed));
+  const std::uint64_t progress = record.progress.load(std::memory_order_acquire);
+  info.percent = layout::run_value(progress) & 0xff;
+  if (layout::run_value(progress) & layout::kProgressNote) info.note = record.note.get();
+  const auto waited = base::monotonic_ns() - static_cast<std::int64_t>(record.submitted_ns.load(std::memory_order_relaxed));
+  info.submitted_real_ns = base::realtime_ns() - waited;
+  if (flags & layout::kTaskTimed) {
+    const std::uint64_t due = objects::due_key(parts, index);
+    info.due_ns = due == core::kNoKey ? 0 : static_cast<std::int64_t>(due);
+    info.deadline_ns = objects::deadline_ns(parts, index);
+  }
+  info.errors = errors_of(parts, index);
+}
+
+}  // namespace
 
 std::optional<TaskInfo> TaskTable::info_at(std::uint32_t index) const {
   const core::TaskTableParts& parts = table_->parts;
@@ -189,7 +342,9 @@ std::optional<TaskInfo> TaskTable::info_at(std::uint32_t index) const {
                           info.last_end == RunEnd::cancelled;
     info.runs = info.ended.total() + one_more;
     info.id = record.id.load(std::memory_order_relaxed);
-    info.name = record.name.get();
+    const std::uint32_t flags = record.flags.load(std::memory_order_relaxed);
+    if (flags & layout::kTaskNamed) info.name = record.name.get();
+    read_more(parts, index, flags, info);
     info.payload_bytes = record.payload_bytes.load(std::memory_order_relaxed);
     info.correlation = record.correlation.load(std::memory_order_relaxed);
     base::fence(std::memory_order_acquire);
@@ -216,17 +371,48 @@ std::optional<TaskInfo> TaskTable::info(TaskId id) const {
   return info;
 }
 
-Outcome TaskTable::wait(TaskId id, const Limit& limit) const {
+Outcome TaskTable::wait_until(const Limit& limit, const std::function<Outcome()>& look) const {
   if (table_->attachment->detached()) return Outcome::detached;
   std::int64_t now_ns = 0;
   return objects::wait_for(
       *table_->attachment, Wait::spin_futex, limit, Outcome::busy,
-      [&]() -> core::EventWord& { return table_->parts.header->done_event; }, now_ns, [&](bool) {
+      [&]() -> core::EventWord& { return table_->parts.header->done_event; }, now_ns, [&](bool thorough) {
         if (const Outcome outcome = usable(*table_); outcome != Outcome::ok) return outcome;
-        const std::optional<std::uint64_t> word = find(id);
-        if (!word) return Outcome::empty;
-        return is_over(layout::task_state(*word)) ? Outcome::ok : Outcome::busy;
+        if (thorough) keep_table_time(*table_);
+        return look();
       });
+}
+
+Outcome TaskTable::wait(TaskId id, const Limit& limit) const {
+  return wait_until(limit, [&] {
+    const std::optional<std::uint64_t> word = find(id);
+    if (!word) return Outcome::empty;
+    return is_over(layout::task_state(*word)) ? Outcome::ok : Outcome::busy;
+  });
+}
+
+Outcome TaskTable::wait_any(std::span<const TaskId> ids, std::size_t& which, const Limit& limit) const {
+  if (ids.empty()) return Outcome::empty;
+  return wait_until(limit, [&] {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const std::optional<std::uint64_t> word = find(ids[i]);
+      if (word && !is_over(layout::task_state(*word))) continue;
+      which = i;
+      return word ? Outcome::ok : Outcome::empty;
+    }
+    return Outcome::busy;
+  });
+}
+
+Outcome TaskTable::wait_all(std::span<const TaskId> ids, const Limit& limit) const {
+  std::size_t over = 0;  // so many of the first ones are
+  return wait_until(limit, [&] {
+    for (; over < ids.size(); ++over) {
+      const std::optional<std::uint64_t> word = find(ids[over]);
+      if (word && !is_over(layout::task_state(*word))) return Outcome::busy;
+    }
+    return Outcome::ok;
+  });
 }
 
 std::optional<std::vector<std::byte>> TaskTable::result(TaskId id) const {
@@ -284,7 +470,8 @@ Outcome TaskTable::cancel(TaskId id) {
       if (!parts.words.unclaim(lease)) continue;
       objects::announce_ready(parts, index);  // should this be the last step that we live to make
     } else if (parts.words.move(index, *word, TaskState::cancelled)) {
-      objects::announce_end(parts);
+      objects::refresh_ready(parts, index);
+      objects::announce_end(table_->attachment->view(), parts, index, table_->me());
       return Outcome::ok;
     }
   }
@@ -299,8 +486,10 @@ Outcome TaskTable::remove(TaskId id) {
     if (layout::is_owned(layout::task_state(*word))) return Outcome::busy;
     Lease lease;
     if (!table_->parts.words.seize(layout::task_index(id), *word, table_->me(), lease)) continue;
+    if (is_over(layout::task_state(*word))) objects::count_finished_down(table_->parts);
     objects::clear_away(table_->attachment->view(), table_->parts, lease);
-    objects::announce_end(table_->parts);
+    core::notify(table_->parts.header->done_event);
+    objects::wake_for_drain(table_->parts);
     return Outcome::ok;
   }
   return Outcome::busy;
@@ -313,11 +502,99 @@ Outcome TaskTable::kick(TaskId id) {
     const std::optional<std::uint64_t> word = find(id);
     if (!word || layout::task_state(*word) != TaskState::dead) return Outcome::empty;
     if (!parts.words.revive(layout::task_index(id), *word)) continue;
+    objects::count_finished_down(parts);
     objects::announce_ready(parts, layout::task_index(id));
     return Outcome::ok;
   }
   return Outcome::busy;
 }
+
+std::size_t TaskTable::kick_all(std::string_view name) {
+  std::size_t kicked = 0;
+  for (std::uint32_t i = 0; i < capacity() && usable(*table_) == Outcome::ok; ++i) {
+    if (layout::task_state(table_->parts.words.look(i)) != TaskState::dead) continue;
+    const std::optional<TaskInfo> info = info_at(i);
+    if (info && (name.empty() || info->name == name)) kicked += kick(info->id) == Outcome::ok;
+  }
+  return kicked;
+}
+
+Outcome TaskTable::reprioritise(TaskId id, std::uint8_t priority) {
+  if (const Outcome outcome = usable(*table_); outcome != Outcome::ok) return outcome;
+  const std::uint32_t index = layout::task_index(id);
+  if (id == 0 || index >= table_->parts.capacity) return Outcome::empty;
+  layout::Word& word = table_->parts.record(index).priority;
+  for (std::uint32_t look = 0; look < core::kLooksMax; ++look) {
+    // Its epoch is that of the submission: what is written over is of this task, or nothing is written.
+    std::uint64_t seen = word.load(std::memory_order_acquire);
+    const std::optional<std::uint64_t> state = find(id);
+    if (!state || is_over(layout::task_state(*state)) || layout::run_of(seen) != id >> 24) return Outcome::empty;
+    if (!word.compare_exchange_strong(seen, layout::of_run(id >> 24, priority), std::memory_order_acq_rel)) continue;
+    objects::refresh_ready(table_->parts, index);
+    return Outcome::ok;
+  }
+  return Outcome::busy;
+}
+
+Outcome TaskTable::hold(TaskId id) {
+  if (const Outcome outcome = usable(*table_); outcome != Outcome::ok) return outcome;
+  core::TaskTableParts& parts = table_->parts;
+  const std::uint32_t index = layout::task_index(id);
+  for (std::uint32_t look = 0; look < core::kLooksMax; ++look) {
+    const std::optional<std::uint64_t> word = find(id);
+    if (!word || is_over(layout::task_state(*word))) return Outcome::empty;
+    const TaskState state = layout::task_state(*word);
+    if (state == TaskState::held) return Outcome::ok;
+    if (state == TaskState::running) return Outcome::busy;
+    if (state == TaskState::claimed) {
+      Lease lease;
+      if (!parts.words.steal(index, *word, table_->me(), lease) || !parts.words.unclaim(lease)) continue;
+      objects::announce_ready(parts, index);  // should this be the last step that we live to make
+    } else if (parts.words.move(index, *word, TaskState::held)) {
+      objects::refresh_ready(parts, index);
+      objects::begin_state(parts, index);
+      return Outcome::ok;
+    }
+  }
+  return Outcome::busy;
+}
+
+Outcome TaskTable::unhold(TaskId id) {
+  if (const Outcome outcome = usable(*table_); outcome != Outcome::ok) return outcome;
+  core::TaskTableParts& parts = table_->parts;
+  for (std::uint32_t look = 0; look < core::kLooksMax; ++look) {
+    const std::optional<std::uint64_t> word = find(id);
+    if (!word || layout::task_state(*word) != TaskState::held) return Outcome::empty;
+    if (!parts.words.move(layout::task_index(id), *word, TaskState::ready)) continue;
+    objects::announce_ready(parts, layout::task_index(id));
+    return Outcome::ok;
+  }
+  return Outcome::busy;
+}
+
+std::size_t TaskTable::purge_finished() {
+  std::size_t purged = 0;
+  for (std::uint32_t i = 0; i < capacity() && usable(*table_) == Outcome::ok; ++i) {
+    const std::uint64_t word = table_->parts.words.look(i);
+    Lease lease;
+    if (!is_over(layout::task_state(word)) || !table_->parts.words.seize(i, word, table_->me(), lease)) continue;
+    objects::count_finished_down(table_->parts);
+    objects::clear_away(table_->attachment->view(), table_->parts, lease);
+    ++purged;
+  }
+  if (purged != 0) core::notify(table_->parts.header->done_event);
+  return purged;
+}
+
+void TaskTable::set_keep_max(std::uint32_t tasks) {
+  if (usable(*table_) != Outcome::ok) return;
+  table_->parts.header->keep_max.store(tasks, std::memory_order_relaxed);
+  objects::restore_hints(table_->parts);  // counts what is over
+}
+
+TaskStatistics TaskTable::statistics() const { return objects::statistics_of_all(table_->parts); }
+std::vector<TaskStatistics> TaskTable::statistics_by_name() const { return objects::statistics_of_names(table_->parts); }
+std::vector<TaskStatistics> TaskTable::statistics_by_worker() const { return objects::statistics_of_workers(table_->parts); }
 
 void TaskTable::drain() {
   if (usable(*table_) != Outcome::ok) return;

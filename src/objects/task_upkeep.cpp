@@ -1,14 +1,20 @@
 #include "objects/task_upkeep.hpp"
 
+#include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "core/blocks.hpp"
+#include "objects/task_times.hpp"
+#include "shmq/base/clock.hpp"
 #include "shmq/base/fence.hpp"
 #include "shmq/core/event.hpp"
 
 namespace shmq::objects {
 
 using layout::RunEnd;
+using layout::TaskPolicy;
 using layout::TaskState;
 
 namespace {
@@ -19,10 +25,41 @@ void hint(const core::TaskTableParts& parts, core::ShmHintRing ring, std::uint32
     parts.header->hints_lost.store(1, std::memory_order_release);
 }
 
+/// Where more tasks are kept that are over than are to be kept: those that come next in the order of the records go, which
+/// is about the order that they were submitted in.
+void keep_fewer(const core::SegmentView& view, const core::TaskTableParts& parts, layout::Owner me) {
+  layout::TaskTableHeader& header = *parts.header;
+  const std::uint64_t most = header.keep_max.load(std::memory_order_relaxed);
+  if (header.finished.fetch_add(1, std::memory_order_relaxed) + 1 <= most) return;
+  core::ShmTaskWords words = parts.words;
+  for (std::uint32_t i = 0; i < parts.capacity && header.finished.load(std::memory_order_relaxed) > most; ++i) {
+    const auto index = static_cast<std::uint32_t>(header.keep_hand.fetch_add(1, std::memory_order_relaxed) % parts.capacity);
+    const std::uint64_t word = words.look(index);
+    core::Lease lease;
+    if (!is_over(layout::task_state(word)) || !words.seize(index, word, me, lease)) continue;
+    count_finished_down(parts);
+    clear_away(view, parts, lease);
+  }
+}
+
 }  // namespace
 
+bool is_over(TaskState state) { return state >= TaskState::done && state <= TaskState::expired; }
+
+void count_finished_down(const core::TaskTableParts& parts) {
+  layout::Word& finished = parts.header->finished;
+  if (parts.header->keep_max.load(std::memory_order_relaxed) == 0) return;
+  std::uint64_t seen = finished.load(std::memory_order_relaxed);
+  while (seen != 0 && !finished.compare_exchange_weak(seen, seen - 1, std::memory_order_relaxed)) {
+  }
+}
+
 void announce_ready(const core::TaskTableParts& parts, std::uint32_t index) {
-  hint(parts, parts.ready, index);
+  if (parts.policy == TaskPolicy::fifo)
+    hint(parts, parts.ready, index);
+  else
+    refresh_ready(parts, index);
+  if (is_timed(parts, index)) refresh_due(parts, index);
   core::notify(parts.header->ready_event);
 }
 
@@ -31,31 +68,74 @@ void announce_free(const core::TaskTableParts& parts, std::uint32_t index) {
   core::notify(parts.header->free_event);
 }
 
-void announce_end(const core::TaskTableParts& parts) {
+void announce_end(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, layout::Owner me) {
+  begin_state(parts, index);
   core::notify(parts.header->done_event);
+  wake_for_drain(parts);
+  if (parts.header->keep_max.load(std::memory_order_relaxed) != 0) keep_fewer(view, parts, me);
+}
+
+void wake_for_drain(const core::TaskTableParts& parts) {
   if (parts.header->state.load(std::memory_order_relaxed) & layout::kTableDraining) [[unlikely]]
     core::notify(parts.header->ready_event);
+}
+
+void announce_settled(const core::SegmentView& view, const core::TaskTableParts& parts, const core::Lease& lease,
+                      TaskState to, layout::Owner me) {
+  if (to == TaskState::ready)
+    announce_ready(parts, lease.index);
+  else if (to == TaskState::delayed)
+    begin_state(parts, lease.index);
+  else
+    announce_end(view, parts, lease.index, me);
 }
 
 TaskState after_run(const core::TaskTableParts& parts, std::uint32_t index, RunEnd end) {
   const layout::TaskRecord& record = parts.record(index);
   const layout::Tally tally = core::ShmTaskWords::with(parts.words.tally(index), end);
+  const auto spent = [](std::uint32_t count, const std::atomic<std::uint16_t>& max) {
+    const std::uint32_t limit = max.load(std::memory_order_relaxed);
+    return limit < layout::kTallyMax && count > limit;  // a count stands still there
+  };
+  const bool later = is_timed(parts, index) && record.backoff_first_ms.load(std::memory_order_relaxed) != 0;
+  const TaskState again = later ? TaskState::delayed : TaskState::ready;
   switch (end) {
     case RunEnd::done:
       return TaskState::done;
     case RunEnd::cancelled:
       return TaskState::cancelled;
     case RunEnd::failure:
-      return tally.failures > record.failures_max.load(std::memory_order_relaxed) ? TaskState::dead : TaskState::ready;
+      return spent(tally.failures, record.failures_max) ? TaskState::dead : again;
     case RunEnd::crash:
-      return tally.crashes > record.crashes_max.load(std::memory_order_relaxed) ? TaskState::dead : TaskState::ready;
+      return spent(tally.crashes, record.crashes_max) ? TaskState::dead : again;
     case RunEnd::timeout:
+      return spent(tally.timeouts, record.timeouts_max) ? TaskState::dead : again;
     case RunEnd::release:
+      return spent(tally.releases, record.releases_max) ? TaskState::dead : TaskState::ready;
     case RunEnd::revived:
     case RunEnd::none:
       break;
   }
   return TaskState::ready;
+}
+
+void note_error(const core::TaskTableParts& parts, const core::Lease& lease, const RunError& error) {
+  if (parts.errors_kept == 0) return;
+  const std::uint32_t number = parts.words.tally(lease.index).total() + 1;
+  layout::TaskError& slot = parts.errors(lease.index)[(number - 1) % parts.errors_kept];
+  if (parts.words.look(lease.index) != lease.word) return;
+  char bytes[sizeof slot.text] = {};
+  if (!error.text.empty()) std::memcpy(bytes, error.text.data(), std::min(error.text.size(), sizeof bytes - 1));
+  slot.what.store(0, std::memory_order_release);
+  slot.number.store(number, std::memory_order_relaxed);
+  slot.ended_real_ns.store(static_cast<std::uint64_t>(base::realtime_ns()), std::memory_order_relaxed);
+  for (std::size_t i = 0; i < std::size(slot.text); ++i) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes + 8 * i, 8);
+    slot.text[i].store(word, std::memory_order_relaxed);
+  }
+  const std::uint32_t what = static_cast<std::uint32_t>(error.end) | (error.signal & 0xff) << 8 | (error.core_dumped ? 1u << 16 : 0);
+  slot.what.store(layout::of_run(lease.epoch(), what), std::memory_order_release);
 }
 
 void clear_away(const core::SegmentView& view, const core::TaskTableParts& parts, const core::Lease& lease) {
@@ -69,7 +149,10 @@ void clear_away(const core::SegmentView& view, const core::TaskTableParts& parts
   core::free_referenced(view, payload);
   core::free_referenced(view, result);
   core::ShmTaskWords words = parts.words;
+  const bool timed = is_timed(parts, lease.index);
   if (!words.free(lease)) return;
+  if (timed) refresh_due(parts, lease.index);
+  refresh_ready(parts, lease.index);
   announce_free(parts, lease.index);
   if (payload != layout::kNoBlock || result != layout::kNoBlock) core::notify(view.header().blocks_event);
 }
@@ -83,14 +166,19 @@ void restore_hints(const core::TaskTableParts& parts) {
     return hinted;
   };
   const std::vector<bool> free = there(parts.free);
-  const std::vector<bool> ready = there(parts.ready);
+  const bool fifo = parts.policy == TaskPolicy::fifo;
+  const std::vector<bool> ready = fifo ? there(parts.ready) : std::vector<bool>();
+  rebuild_trees(parts);
+  std::uint64_t finished = 0;
   // After the rings: who pushes changes the word first, so what is FREE or READY now and was not hinted at then either
   // gets its hint from a living owner (and then twice), or from nobody.
   for (std::uint32_t i = 0; i < parts.capacity; ++i) {
     const TaskState state = layout::task_state(parts.words.look(i));
     if (state == TaskState::free && !free[i]) announce_free(parts, i);
-    if (state == TaskState::ready && !ready[i]) announce_ready(parts, i);
+    if (state == TaskState::ready && fifo && !ready[i]) announce_ready(parts, i);
+    finished += is_over(state);
   }
+  parts.header->finished.store(finished, std::memory_order_relaxed);
 }
 
 bool restore_lost_hints(const core::TaskTableParts& parts) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "shmq/core/segment_view.hpp"
 #include "shmq/core/task_table_handle.hpp"
@@ -13,14 +14,34 @@ namespace shmq::objects {
 void announce_ready(const core::TaskTableParts& parts, std::uint32_t index);
 /// The record was made FREE: says so to the submitters.
 void announce_free(const core::TaskTableParts& parts, std::uint32_t index);
-/// The task is over: wakes who waits for it, and workers where the table drains.
-void announce_end(const core::TaskTableParts& parts);
+/// The task is over: wakes who waits for it, and workers where the table drains. `me`: the caller, who makes room where
+/// more tasks are kept than the table is to keep.
+void announce_end(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, layout::Owner me);
+/// What is left of the above where nothing is kept: a worker may be waiting for the last task.
+void wake_for_drain(const core::TaskTableParts& parts);
+/// A run has ended, and led to `to`: one of these, or the wait until the next run.
+void announce_settled(const core::SegmentView& view, const core::TaskTableParts& parts, const core::Lease& lease,
+                      layout::TaskState to, layout::Owner me);
 
-/// Where a run that ends so leads: READY or DEAD, by the task's limits.
+/// Where a run that ends so leads: READY, DELAYED or DEAD, by the task's limits.
 layout::TaskState after_run(const core::TaskTableParts& parts, std::uint32_t index, layout::RunEnd end);
+
+/// Why a run did not complete its task.
+struct RunError {
+  layout::RunEnd end = layout::RunEnd::none;
+  std::string_view text = {};
+  unsigned signal = 0;
+  bool core_dumped = false;
+};
+/// Kept with the task, in place of the oldest. Before the run ends: its number is known then.
+void note_error(const core::TaskTableParts& parts, const core::Lease& lease, const RunError& error);
 
 /// Gives back the blocks that a record in ALLOC names, and makes it FREE. The lease is the caller's, or a dead owner's.
 void clear_away(const core::SegmentView& view, const core::TaskTableParts& parts, const core::Lease& lease);
+
+bool is_over(layout::TaskState state);
+/// A task that was over and kept is not any more.
+void count_finished_down(const core::TaskTableParts& parts);
 
 /// Puts back the hints that are missing. Whoever is killed with a hint in hand takes it along.
 void restore_hints(const core::TaskTableParts& parts);

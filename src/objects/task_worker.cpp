@@ -3,8 +3,11 @@
 #include <cstring>
 
 #include "core/blocks.hpp"
+#include "objects/task_statistics.hpp"
+#include "objects/task_times.hpp"
 #include "objects/task_upkeep.hpp"
-#include "objects/waiter.hpp"
+#include "objects/task_waiter.hpp"
+#include "shmq/core/task_figures.hpp"
 #include "shmq/tasks.hpp"
 
 namespace shmq {
@@ -14,6 +17,8 @@ using layout::TaskRecord;
 
 namespace {
 constexpr std::uint32_t kBatchMax = 64;
+constexpr std::uint32_t kSlotsMax = 256;
+constexpr std::uint32_t kRacesMax = 100'000;
 /// An idle worker goes through all records this often at most: what a stopped process had in hand is found so.
 constexpr std::int64_t kLookThroughNs = 100'000'000;
 /// … and spends no more than this part of its time on it.
@@ -27,13 +32,17 @@ Run& Run::operator=(Run&& other) noexcept {
     if (table_ != nullptr) (void)release();
     table_ = std::move(other.table_);
     lease_ = other.lease_;
+    started_ns_ = other.started_ns_;
     outcome_ = other.outcome_;
   }
   return *this;
 }
 
 TaskId Run::id() const { return table_->parts.record(lease_.index).id.load(std::memory_order_relaxed); }
-std::string Run::name() const { return table_->parts.record(lease_.index).name.get(); }
+std::string Run::name() const {
+  const TaskRecord& record = table_->parts.record(lease_.index);
+  return record.flags.load(std::memory_order_relaxed) & layout::kTaskNamed ? record.name.get() : std::string();
+}
 std::uint64_t Run::correlation() const { return table_->parts.record(lease_.index).correlation.load(std::memory_order_relaxed); }
 
 std::span<const std::byte> Run::payload() const {
@@ -59,14 +68,17 @@ bool Run::cancelled() const {
   return record.cancel.load(std::memory_order_acquire) == record.id.load(std::memory_order_relaxed);
 }
 
-Outcome Run::progress(unsigned percent) {
+Outcome Run::progress(unsigned percent, std::string_view note) {
+  if (table_ == nullptr) return Outcome::stale;
   if (table_->attachment->detached()) return Outcome::detached;
-  layout::Word& word = table_->parts.record(lease_.index).progress;
-  std::uint64_t seen = word.load(std::memory_order_acquire);
+  TaskRecord& record = table_->parts.record(lease_.index);
+  std::uint64_t seen = record.progress.load(std::memory_order_acquire);
   if (!valid()) return Outcome::stale;
-  const std::uint64_t next = layout::of_run(lease_.epoch(), std::min(percent, 100u));
+  if (!note.empty()) record.note.set(note);
+  const std::uint64_t next =
+      layout::of_run(lease_.epoch(), std::min(percent, 100u) | (note.empty() ? 0 : layout::kProgressNote));
   // From what was there while the lease was valid: a later run's is not written over.
-  return word.compare_exchange_strong(seen, next, std::memory_order_acq_rel) ? Outcome::ok : Outcome::stale;
+  return record.progress.compare_exchange_strong(seen, next, std::memory_order_acq_rel) ? Outcome::ok : Outcome::stale;
 }
 
 Outcome Run::store_result(std::span<const std::byte> result) {
@@ -78,7 +90,9 @@ Outcome Run::store_result(std::span<const std::byte> result) {
   std::uint64_t old = record.result.load(std::memory_order_acquire);
   if (!valid()) return Outcome::stale;
   if (result.size() > layout::kTaskResultMax) return Outcome::too_large;
-  const bool in_block = result.size() > parts.result_room;
+  // Where a lease can end by time, whoever held it may still be writing: not where a later run's result would be.
+  const bool limited = objects::is_timed(parts, lease_.index) && record.run_limit_ns.load(std::memory_order_relaxed) != 0;
+  const bool in_block = limited ? !result.empty() : result.size() > parts.result_room;
   if (in_block && !core::fits_a_block(view, result.size())) return Outcome::too_large;
   // Of a run whose worker died before it completed. First: it may be the only one that there is. By its epoch: what
   // still names it after that names nothing.
@@ -102,17 +116,25 @@ Outcome Run::store_result(std::span<const std::byte> result) {
   return Outcome::stale;
 }
 
+void Run::count_end(RunEnd how) const {
+  const core::TaskTableParts& parts = table_->parts;
+  const TaskRecord& record = parts.record(lease_.index);
+  const std::int64_t ran_ns = base::monotonic_ns() - started_ns_;
+  core::count_end(table_->user().figures, how, ran_ns);
+  if (record.flags.load(std::memory_order_relaxed) & layout::kTaskNamed)
+    if (layout::TaskFigures* figures = objects::figures_of_name(parts, record.name)) core::count_end(*figures, how, ran_ns);
+}
+
 Outcome Run::end(RunEnd how) {
-  const std::shared_ptr<core::TaskTableHandle> table = std::move(table_);
-  table_ = nullptr;
-  if (table->attachment->detached()) return Outcome::detached;
+  const std::shared_ptr<core::TaskTableHandle> table = table_;
+  if (table->attachment->detached()) return table_ = nullptr, Outcome::detached;
   core::TaskTableParts& parts = table->parts;
   const TaskState to = objects::after_run(parts, lease_.index, how);
-  if (!parts.words.settle(lease_, how, to)) return Outcome::stale;
-  if (to == TaskState::ready)
-    objects::announce_ready(parts, lease_.index);
-  else
-    objects::announce_end(parts);
+  const bool ended = parts.words.settle(lease_, how, to);
+  if (ended) count_end(how);
+  table_ = nullptr;
+  if (!ended) return Outcome::stale;
+  objects::announce_settled(table->attachment->view(), parts, lease_, to, table->me());
   return Outcome::ok;
 }
 
@@ -120,10 +142,14 @@ Outcome Run::done(std::span<const std::byte> result) {
   if (table_ == nullptr) return Outcome::stale;
   if (table_->attachment->detached()) return Outcome::detached;
   if (table_->parts.record(lease_.index).flags.load(std::memory_order_relaxed) & layout::kTaskForgotten) {
-    const std::shared_ptr<core::TaskTableHandle> table = std::move(table_);
-    if (!table->parts.words.finish(lease_, table->me())) return Outcome::stale;
+    const std::shared_ptr<core::TaskTableHandle> table = table_;
+    const bool finished = table->parts.words.finish(lease_, table->me());
+    if (finished) count_end(RunEnd::done);
+    table_ = nullptr;
+    if (!finished) return Outcome::stale;
     objects::clear_away(table->attachment->view(), table->parts, lease_);
-    objects::announce_end(table->parts);
+    core::notify(table->parts.header->done_event);
+    objects::wake_for_drain(table->parts);
     return Outcome::ok;
   }
   // Without a result there is nothing to write, but for what a dead worker's run may have left.
@@ -135,7 +161,17 @@ Outcome Run::done(std::span<const std::byte> result) {
     }
   return end(RunEnd::done);
 }
-Outcome Run::fail() { return table_ == nullptr ? Outcome::stale : end(RunEnd::failure); }
+Outcome Run::fail(std::string_view why) {
+  if (table_ == nullptr) return Outcome::stale;
+  if (!table_->attachment->detached()) objects::note_error(table_->parts, lease_, {RunEnd::failure, why});
+  return end(RunEnd::failure);
+}
+Outcome Run::crash(int signal, bool core_dumped, std::string_view why) {
+  if (table_ == nullptr) return Outcome::stale;
+  if (!table_->attachment->detached())
+    objects::note_error(table_->parts, lease_, {RunEnd::crash, why, static_cast<unsigned>(signal), core_dumped});
+  return end(RunEnd::crash);
+}
 Outcome Run::release() { return table_ == nullptr ? Outcome::stale : end(RunEnd::release); }
 Outcome Run::cancel() { return table_ == nullptr ? Outcome::stale : end(RunEnd::cancelled); }
 
@@ -144,6 +180,7 @@ Outcome Run::cancel() { return table_ == nullptr ? Outcome::stale : end(RunEnd::
 TaskWorker::TaskWorker(std::shared_ptr<core::TaskTableHandle> table, const TaskWorkerOptions& options)
     : table_(std::move(table)), options_(options) {
   options_.batch = std::clamp<std::uint32_t>(options.batch, 1, kBatchMax);
+  options_.slots = std::clamp<std::uint32_t>(options.slots, 1, kSlotsMax);
   claimed_.reserve(options_.batch);
 }
 
@@ -177,16 +214,30 @@ void TaskWorker::give_back() {
   claimed_.clear();
 }
 
+namespace {
+
+/// The next task of the ready index, or a hint that is stale. none, corrupt.
+core::HintStatus next_hint(core::TaskTableParts& parts, std::uint32_t& index) {
+  if (parts.policy == layout::TaskPolicy::fifo) {
+    const core::HintStatus status = parts.ready.pop(index);
+    return status == core::HintStatus::ok && index >= parts.capacity ? core::HintStatus::corrupt : status;
+  }
+  std::uint64_t key = 0;
+  if (!parts.ready_tree.find(index, key)) return core::HintStatus::none;
+  return index < parts.capacity ? core::HintStatus::ok : core::HintStatus::corrupt;
+}
+
+}  // namespace
+
 /// ok: there is something in claimed_. empty, corrupt.
 Outcome TaskWorker::claim_some() {
   core::TaskTableParts& parts = table_->parts;
-  core::ShmHintRing ring = parts.ready;
   std::array<Lease, kBatchMax> leases;  // no allocation for each claim
   std::uint32_t count = 0;
-  while (count < options_.batch) {
+  for (std::uint32_t races = 0; count < options_.batch && races < kRacesMax; ++races) {
     std::uint32_t index = 0;
-    const core::HintStatus status = ring.pop(index);
-    if (status == core::HintStatus::corrupt || (status == core::HintStatus::ok && index >= parts.capacity)) {
+    const core::HintStatus status = next_hint(parts, index);
+    if (status == core::HintStatus::corrupt) {
       if (count == 0) return Outcome::corrupt;
       break;  // what is claimed already is run first
     }
@@ -195,6 +246,7 @@ Outcome TaskWorker::claim_some() {
       break;
     }
     if (parts.words.claim(index, table_->me(), leases[count])) ++count;  // else the hint was stale
+    objects::refresh_ready(parts, index);
   }
   while (count > 0) keep(leases[--count]);  // the first one last
   return claimed_.empty() ? Outcome::empty : Outcome::ok;
@@ -235,11 +287,44 @@ bool TaskWorker::anything_left() const {
   return false;
 }
 
+/// CLAIMED → RUNNING. False: it was taken over, or it is too late for it.
+bool TaskWorker::start(const Claimed& claimed, Run& run) {
+  core::TaskTableParts& parts = table_->parts;
+  Lease lease = claimed.lease;
+  const TaskRecord& record = parts.record(lease.index);
+  const std::uint32_t flags = record.flags.load(std::memory_order_relaxed);
+  if (flags & layout::kTaskTimed && objects::is_late(parts, lease.index, base::clock_ns(CLOCK_BOOTTIME))) [[unlikely]] {
+    (void)objects::keep_time(table_->attachment->view(), parts, table_->me());
+    if (parts.words.unclaim(lease)) objects::announce_ready(parts, lease.index);
+    forget(claimed);
+    return false;
+  }
+  const bool started = parts.words.start(lease);
+  forget(claimed);
+  if (!started) return false;
+  if (flags & layout::kTaskTimed) objects::begin_state(parts, lease.index);
+  run.table_ = table_;
+  run.lease_ = lease;
+  run.outcome_ = Outcome::ok;
+  run.started_ns_ = base::monotonic_ns();
+  layout::TaskFigures& mine = table_->user().figures;
+  layout::TaskFigures* const named = flags & layout::kTaskNamed ? objects::figures_of_name(parts, record.name) : nullptr;
+  for (layout::TaskFigures* figures : {&mine, named}) {
+    if (figures == nullptr) continue;
+    if (parts.words.tally(lease.index).total() == 0)
+      core::count_start(*figures, run.started_ns_ - objects::ready_since_ns(parts, lease.index));
+    else
+      core::count_figure(figures->started);
+  }
+  return true;
+}
+
 Outcome TaskWorker::attempt(Run& run, bool thorough) {
   core::TaskTableParts& parts = table_->parts;
   if (table_->attachment->detached()) return Outcome::detached;
   const std::uint64_t state = parts.header->state.load(std::memory_order_relaxed);
   if (state & layout::kTableRemoved) return Outcome::removed;
+  if (parts.due.least() != core::kNoKey) (void)objects::keep_time(table_->attachment->view(), parts, table_->me());
   if (state & layout::kTablePaused) return Outcome::empty;
   for (;;) {
     if (claimed_.empty()) {
@@ -248,15 +333,9 @@ Outcome TaskWorker::attempt(Run& run, bool thorough) {
       if (outcome == Outcome::empty && (!thorough || !take_over_some()))
         return thorough && (state & layout::kTableDraining) && !anything_left() ? Outcome::closed : Outcome::empty;
     }
-    Claimed claimed = claimed_.back();
+    const Claimed claimed = claimed_.back();
     claimed_.pop_back();
-    const bool started = parts.words.start(claimed.lease);
-    forget(claimed);
-    if (!started) continue;  // taken over
-    run.table_ = table_;
-    run.lease_ = claimed.lease;
-    run.outcome_ = Outcome::ok;
-    return Outcome::ok;
+    if (start(claimed, run)) return Outcome::ok;
   }
 }
 
@@ -272,11 +351,11 @@ Run TaskWorker::next(const Limit& limit) {
   Run run;
   std::int64_t now_ns = 0;
   Outcome outcome = attempt(run, false);
-  if (outcome == Outcome::empty)
-    outcome = objects::wait_for(
-        *table_->attachment, options_.wait, limit, Outcome::empty,
-        [&]() -> core::EventWord& { return table_->parts.header->ready_event; }, now_ns,
-        [&](bool thorough) { return attempt(run, thorough); });
+  if (outcome == Outcome::empty) {
+    objects::WorkerPlace place(*table_);
+    outcome = objects::wait_at(place, options_.wait, limit, Outcome::empty, now_ns,
+                               [&](bool thorough) { return attempt(run, thorough); });
+  }
   if (outcome == Outcome::ok) return run;
   return Run(outcome);
 }

@@ -15,7 +15,7 @@ namespace {
 constexpr std::chrono::milliseconds longer_than_a_look{130};
 }  // namespace
 
-shmq::TaskTableOptions table_options() { return {.capacity = 4, .payload_bytes = 64, .result_bytes = 64}; }
+shmq::TaskTableOptions table_options() { return {.capacity = 4, .payload_bytes = 64, .result_bytes = 64, .errors = 1, .names = 0}; }
 
 std::size_t result_bytes_of(std::uint64_t value) { return std::array<std::size_t, 3>{0, inline_bytes, block_bytes}[value % 3]; }
 

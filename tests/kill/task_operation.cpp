@@ -159,7 +159,7 @@ void TaskCrew::clear() {
 
 void create_task_segment(const std::string& name, std::uint32_t participants_max) {
   shmq::SegmentOptions options;
-  options.size_bytes = 64 << 10;
+  options.size_bytes = 96 << 10;
   options.blocks = {{256, kBlocks}};
   options.participants_max = participants_max;
   options.objects_max = 4;

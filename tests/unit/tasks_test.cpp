@@ -8,25 +8,12 @@
 #include <thread>
 
 #include "shmq/inspect.hpp"
-#include "support.hpp"
+#include "task_support.hpp"
 
 namespace shmq::test {
 namespace {
 
-class TasksTest : public SegmentTest {
- protected:
-  TaskTable table(Segment& segment, const TaskTableOptions& options = {.capacity = 64}) {
-    return segment.task_table("t", options).value();
-  }
-  TaskId put(TaskTable& tasks, std::string_view payload, const TaskOptions& options = {}) {
-    const Submitted submitted = tasks.try_submit(bytes_of(payload), options);
-    EXPECT_TRUE(submitted) << submitted.outcome;
-    return submitted.id;
-  }
-  static std::uint32_t in(const TaskTable& tasks, TaskState state) {
-    return tasks.counts()[static_cast<std::size_t>(state)];
-  }
-};
+class TasksTest : public TaskTableTest {};
 
 TEST_F(TasksTest, AreRunInOrderOfSubmissionAndCompletedWithAResult) {
   auto segment = make();

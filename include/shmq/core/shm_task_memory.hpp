@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shmq/core/min_tree.hpp"
 #include "shmq/layout/task_table.hpp"
 
 namespace shmq::core {
@@ -40,6 +41,19 @@ class ShmHintMemory {
   layout::Word* tail_ = nullptr;
   layout::Word* cells_ = nullptr;
   unsigned capacity_log2_ = 0;
+};
+
+/// A tree of minima (core/min_tree.hpp).
+class ShmTreeMemory {
+ public:
+  ShmTreeMemory() = default;
+  ShmTreeMemory(layout::Word* nodes, const MinTreeShape& shape) : nodes_(nodes), shape_(shape) {}
+  layout::Word& node(std::uint64_t i) const { return nodes_[i]; }
+  const MinTreeShape& shape() const { return shape_; }
+
+ private:
+  layout::Word* nodes_ = nullptr;
+  MinTreeShape shape_;
 };
 
 }  // namespace shmq::core

@@ -15,6 +15,7 @@ namespace shmq::core {
 
 using ShmTaskWords = TaskWords<ShmTaskMemory>;
 using ShmHintRing = HintRing<ShmHintMemory>;
+using ShmMinTree = MinTree<ShmTreeMemory>;
 
 /// The parts of a table, over memory that was checked.
 struct TaskTableParts {
@@ -22,12 +23,19 @@ struct TaskTableParts {
   layout::TaskUser* users = nullptr;  // one for each participant row
   ShmTaskWords words;
   ShmHintRing free;
-  ShmHintRing ready;
+  ShmHintRing ready;      // of TaskPolicy::fifo
+  ShmMinTree ready_tree;  // of the others
+  ShmMinTree due;
+  layout::TaskNameFigures* names = nullptr;
   // Copied and checked; never read from shared memory again.
   std::uint32_t capacity = 0;
   std::uint32_t payload_room = 0;
   std::uint32_t result_room = 0;
   std::uint32_t rows = 0;
+  layout::TaskPolicy policy = layout::TaskPolicy::fifo;
+  std::uint32_t errors_kept = 0;
+  std::uint32_t names_kept = 0;
+  std::int64_t aging_ns = 0;
 
   layout::TaskRecord& record(std::uint32_t index) const { return words.memory().record(index); }
   std::span<std::byte> inline_payload(std::uint32_t index) const {
@@ -35,6 +43,9 @@ struct TaskTableParts {
   }
   std::span<std::byte> inline_result(std::uint32_t index) const {
     return {reinterpret_cast<std::byte*>(&record(index) + 1) + payload_room, result_room};
+  }
+  std::span<layout::TaskError> errors(std::uint32_t index) const {
+    return {reinterpret_cast<layout::TaskError*>(inline_result(index).data() + result_room), errors_kept};
   }
 };
 

@@ -1,10 +1,12 @@
 // A task table inside the object area: every byte of it. docs/layout.md mirrors this file.
 //
 //   0               TaskTableHeader                     1152 bytes
-//   users_offset    TaskUser[rows]                       512 each
+//   users_offset    TaskUser[rows]                       1792 each
+//   names_offset    TaskNameFigures[names]               1216 each
 //   free_offset     cells of the free list, 8 bytes, 2^ring_log2 of them
-//   ready_offset    cells of the ready index, likewise
-//   records_offset  TaskRecord[capacity], record_bytes each: 256, the inline payload, the inline result
+//   ready_offset    cells of the ready index, likewise; of a table that is not first in, first out: nodes of its tree
+//   due_offset      nodes of the tree of times, 8 bytes each (core/min_tree.hpp)
+//   records_offset  TaskRecord[capacity], record_bytes each: 384, the inline payload, the inline result, TaskError[errors]
 #pragma once
 
 #include <cstddef>
@@ -94,8 +96,32 @@ inline constexpr std::uint32_t kTaskResultMax = 0xff'ffff;
 
 constexpr std::uint32_t task_index(std::uint64_t id) { return static_cast<std::uint32_t>(id) & 0xff'ffff; }
 
-// Bits of TaskRecord::flags.
-inline constexpr std::uint32_t kTaskForgotten = 1;  // it is not kept once it is done
+// ---- a moment that a state began, or is to end: [63:44] low bits of the epoch that it is of | [43:0] units of 100 us
+
+inline constexpr std::int64_t kStampNs = 100'000;
+inline constexpr std::uint64_t kStampTagMask = (std::uint64_t{1} << 20) - 1;
+inline constexpr std::uint64_t kStampMax = (std::uint64_t{1} << 44) - 1;  // 55 years
+constexpr std::uint64_t stamp_word(std::uint64_t epoch, std::int64_t ns) {
+  const std::uint64_t units = ns <= 0 ? 0 : (static_cast<std::uint64_t>(ns) + kStampNs - 1) / kStampNs;
+  return (epoch & kStampTagMask) << 44 | (units < kStampMax ? units : kStampMax);
+}
+constexpr bool is_stamp_of(std::uint64_t stamp, std::uint64_t epoch) { return stamp >> 44 == (epoch & kStampTagMask); }
+constexpr std::int64_t stamp_ns(std::uint64_t stamp) { return static_cast<std::int64_t>(stamp & kStampMax) * kStampNs; }
+
+// Bits of TaskRecord::flags. What a bit does not announce was not written, and is of an earlier task.
+inline constexpr std::uint32_t kTaskForgotten = 1;     // it is not kept once it is done
+inline constexpr std::uint32_t kTaskNamed = 2;         // name
+inline constexpr std::uint32_t kTaskTimed = 4;         // run_limit_ns … backoff
+inline constexpr std::uint32_t kTaskKeyed = 8;         // key, key_time_ns
+inline constexpr std::uint32_t kTaskDelayReal = 16;    // not_before_ns is on CLOCK_REALTIME; else on BOOTTIME
+inline constexpr std::uint32_t kTaskDeadlineReal = 32; // the same of deadline_ns
+inline constexpr std::uint32_t kTaskExpiresReal = 64;  // the same of expires_ns
+inline constexpr std::uint32_t kTaskExponential = 128; // the backoff doubles with each failure
+inline constexpr std::uint32_t kTaskKeyUntilStarted = 256;
+inline constexpr std::uint32_t kTaskKeyForTime = 512;
+
+/// In the low 24 bits of `progress`: the percentage, and whether `note` goes with it.
+inline constexpr std::uint32_t kProgressNote = 256;
 
 struct TaskRecord {
   // Changed in place, by compare-and-swap.
@@ -103,34 +129,91 @@ struct TaskRecord {
   Word tally;
   Word id;            // of the task that the record is; 0 before its first
   Word cancel;        // the id of a task that is asked to stop
-  Word progress;      // [63:24] epoch of the run | [7:0] percent
+  Word progress;      // [63:24] epoch of the run | [8] a note | [7:0] percent
   Word result;        // of a done task: [63:24] epoch of the run that completed it | [23:0] bytes
   Word result_block;  // {block, epoch}, or kNoBlock
   Word payload_block; // {block, epoch}, or kNoBlock: inline
+
+  Word stamp;     // DELAYED: until when; RUNNING: since when (MONOTONIC, the others BOOTTIME); over: since when
+  Word priority;  // [63:24] epoch of the submission | [7:0] priority
   // Written by the submitter in ALLOC, and not after that.
   std::atomic<std::uint32_t> payload_bytes;
+  std::atomic<std::uint32_t> flags;  // kTask… bits
   std::atomic<std::uint16_t> failures_max;
   std::atomic<std::uint16_t> crashes_max;
+  std::atomic<std::uint16_t> timeouts_max;
+  std::atomic<std::uint16_t> releases_max;
   Word correlation;
-  Word submitted_ns;  // CLOCK_MONOTONIC
-  std::atomic<std::uint32_t> flags;  // kTask… bits
-  std::uint32_t reserved_word;
-  std::uint64_t reserved0[4];  // priority, times and limits to come
-  std::uint64_t reserved1[8];
-  NameField name;
-  // The inline payload follows, and then the inline result.
-};
-static_assert(offsetof(TaskRecord, payload_bytes) == 64);
-static_assert(offsetof(TaskRecord, name) == 192);
-static_assert(sizeof(TaskRecord) == 256);
+  Word submitted_ns;    // CLOCK_MONOTONIC
+  Word reserved0[2];
 
-/// One for each participant row. What it claimed and has not started: hints for idle workers, who take it over. A cell is a
-/// task index plus one, or 0.
-struct TaskUser {
-  std::atomic<std::uint32_t> claimed[64];
-  std::uint64_t reserved[32];
+  // kTaskTimed. 0: none.
+  Word run_limit_ns;
+  Word deadline_ns;
+  Word expires_ns;
+  Word not_before_ns;
+  Word keep_for_ns;
+  std::atomic<std::uint32_t> backoff_first_ms;
+  std::atomic<std::uint32_t> backoff_cap_ms;
+  std::atomic<std::uint32_t> backoff_jitter;  // in 1/65536 of the delay
+  std::uint32_t reserved1;
+  Word key_time_ns;
+
+  NameField name;
+  NameField key;
+  NameField note;
+  // The inline payload follows, the inline result, and the last errors.
 };
-static_assert(sizeof(TaskUser) == 512);
+static_assert(offsetof(TaskRecord, stamp) == 64 && offsetof(TaskRecord, run_limit_ns) == 128);
+static_assert(offsetof(TaskRecord, name) == 192);
+static_assert(sizeof(TaskRecord) == 384);
+
+/// Why a run did not complete its task. Written by whoever ended it, and advisory: of two writers at once either may win.
+struct TaskError {
+  Word what;  // [63:24] epoch of the run | [16] core dumped | [15:8] signal | [7:0] RunEnd; 0: nothing
+  Word number;  // of the run, from 1
+  Word ended_real_ns;
+  std::atomic<std::uint64_t> text[5];  // 39 bytes and a zero
+};
+static_assert(sizeof(TaskError) == 64);
+inline constexpr std::uint32_t kTaskErrorsMax = 16;
+
+/// What became of tasks, and how long it took; only counted, never decided by. Buckets: core/task_figures.hpp.
+struct TaskFigures {
+  static constexpr unsigned kBuckets = 64;
+  Word submitted;
+  Word started;
+  Word ended[8];  // by RunEnd
+  Word wait_ns;   // from being ready to the start, all together
+  Word run_ns;    // from start to end
+  Word reserved[4];
+  Word waits[kBuckets];
+  Word runs[kBuckets];
+};
+static_assert(sizeof(TaskFigures) == 1152);
+
+struct TaskNameFigures {
+  NameField name;
+  TaskFigures figures;
+};
+static_assert(sizeof(TaskNameFigures) == 1216);
+inline constexpr std::uint32_t kTaskNamesMax = 4096;
+
+/// One for each participant row.
+struct TaskUser {
+  /// What it claimed and has not started: hints for idle workers, who take it over. A task index plus one, or 0.
+  std::atomic<std::uint32_t> claimed[64];
+  Word figures_of;  // whose the figures are: {incarnation, id}
+  std::uint64_t reserved[47];
+  TaskFigures figures;
+};
+static_assert(sizeof(TaskUser) == 1792);
+
+enum class TaskPolicy : std::uint32_t {
+  fifo = 0,
+  priority = 1,
+  edf = 2,
+};
 
 struct TaskTableHeader {
   // Written once, before the entry is live.
@@ -138,16 +221,23 @@ struct TaskTableHeader {
   std::uint64_t generation;
   std::uint32_t capacity;
   std::uint32_t ring_log2;     // of both rings: at least twice the capacity
-  std::uint32_t record_bytes;  // 256 + payload_room + result_room
+  std::uint32_t record_bytes;  // 384 + payload_room + result_room + 64 * errors
   std::uint32_t payload_room;  // bytes that a payload may have inline; a multiple of 64, as the next
   std::uint32_t result_room;
   std::uint32_t rows;
+  TaskPolicy policy;
+  std::uint32_t errors;  // kept of each task
+  std::uint32_t names;   // that have figures of their own
+  std::uint32_t reserved_word;
+  std::int64_t aging_ns;
   std::uint64_t users_offset;
+  std::uint64_t names_offset;
   std::uint64_t free_offset;
   std::uint64_t ready_offset;
+  std::uint64_t due_offset;
   std::uint64_t records_offset;
   std::uint64_t size_bytes;
-  std::uint8_t reserved0[kFalseSharingBytes - 80];
+  std::uint8_t reserved0[8];
 
   Word free_head;
   std::uint8_t reserved1[kFalseSharingBytes - 8];
@@ -167,11 +257,17 @@ struct TaskTableHeader {
   std::uint8_t reserved6[kFalseSharingBytes - 24];
 
   Word hints_lost;  // a ring was full: the next one who finds nothing looks through all records
-  std::uint8_t reserved7[3 * kFalseSharingBytes - 8];
+  Word timekeeper;   // {incarnation, id} of the participant that sleeps until the next time of the tree; 0: nobody
+  Word real_offset;  // CLOCK_REALTIME - CLOCK_BOOTTIME, in ns, as the times on REALTIME were put into the tree
+  Word real_times;   // 1: there was a task with such a time
+  Word finished;     // tasks that are over and kept; about
+  Word keep_max;     // of those; 0: as many as there is room for
+  Word keep_hand;    // where the next look for one that is to go begins
+  std::uint8_t reserved7[3 * kFalseSharingBytes - 56];
 };
 static_assert(sizeof(TaskTableHeader) == 9 * kFalseSharingBytes);
 static_assert(offsetof(TaskTableHeader, free_head) == 128 && offsetof(TaskTableHeader, ready_event) == 640);
-static_assert(offsetof(TaskTableHeader, hints_lost) == 768);
+static_assert(offsetof(TaskTableHeader, hints_lost) == 768 && offsetof(TaskTableHeader, keep_hand) == 816);
 
 // Bits of TaskTableHeader::state.
 inline constexpr std::uint64_t kTablePaused = 1;    // nothing is claimed

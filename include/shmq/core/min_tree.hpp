@@ -1,0 +1,159 @@
+// Which index has the smallest key: the ready index of a table that is not first in, first out, and the times at which
+// something is to be done. A tree of minima: a leaf for each index, and above each eight nodes the least of them.
+//
+// Who may call     any participant, any thread, at any time.
+// Progress         lock-free: a call repeats a step only where somebody else changed what it had read.
+// Source           the f-array of P. Jayanti (2002), with eight children a node (a cache line), and in place of LL/SC a
+//                  compare-and-swap after which the writer looks at the children again.
+//
+// What it holds are hints, as in hint_ring.hpp: the truth about an index is elsewhere, and `key_of` reads it there. Whoever
+// changes that truth calls refresh() afterwards.
+//
+// Invariant  A node differs from the least of its children only while somebody who changed one of them is on the way up,
+//            or was killed or stopped there. Whoever writes a node looks at the children afterwards, so the last one to
+//            write it has seen all changes that were made before its look; one that is made later has a refresh of its own.
+//            rebuild() sets right what a killed or stopped one left.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace shmq::core {
+
+/// The key of an index that is to be found by nobody.
+inline constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
+
+/// How many nodes each level has, and where it begins: a function of the number of indices.
+class MinTreeShape {
+ public:
+  static constexpr std::uint32_t kFan = 8;
+  static constexpr unsigned kLevelsMax = 8;
+  constexpr MinTreeShape() = default;
+  constexpr explicit MinTreeShape(std::uint32_t indices) {
+    std::uint64_t nodes = indices;
+    do {
+      const std::uint64_t lines = (nodes + kFan - 1) / kFan;
+      begin_[levels_ + 1] = begin_[levels_] + lines * kFan;
+      ++levels_;
+      nodes = lines;
+    } while (nodes > 1);
+  }
+  constexpr unsigned levels() const { return levels_; }
+  /// Of all levels together; each begins a cache line.
+  constexpr std::uint64_t nodes() const { return begin_[levels_]; }
+  constexpr std::uint64_t at(unsigned level, std::uint64_t i) const { return begin_[level] + i; }
+  constexpr std::uint64_t nodes(unsigned level) const { return begin_[level + 1] - begin_[level]; }
+
+ private:
+  unsigned levels_ = 0;
+  std::uint64_t begin_[kLevelsMax + 2] = {};
+};
+
+/// `Memory` supplies shape() and node(i), an atomic word each. All of them are kNoKey at first.
+template <class Memory>
+class MinTree {
+ public:
+  MinTree() = default;
+  explicit MinTree(Memory memory) : memory_(memory) {}
+  Memory& memory() { return memory_; }
+
+  /// Says what `key_of()` says of the index, now that it may have changed.
+  template <class KeyOf>
+  void refresh(std::uint32_t index, KeyOf&& key_of) {
+    if (set_leaf(index, key_of)) climb(index);
+  }
+
+  /// The least key of all.
+  std::uint64_t least() const { return least_of(memory_.shape().levels() - 1, 0); }
+
+  /// An index that has the least key, as far as nobody is on the way up. False: there is none.
+  bool find(std::uint32_t& index, std::uint64_t& key) {
+    const MinTreeShape& shape = memory_.shape();
+    for (unsigned race = 0; race < kRacesMax; ++race) {
+      std::uint64_t line = 0, above = 0;
+      for (unsigned level = shape.levels() - 1;; --level) {
+        std::uint64_t best = kNoKey, where = 0;
+        for (std::uint64_t i = 0; i < MinTreeShape::kFan; ++i) {
+          const std::uint64_t seen = look(level, line * MinTreeShape::kFan + i);
+          if (seen < best) best = seen, where = i;
+        }
+        const bool top = level + 1 == shape.levels();
+        if (top && best == kNoKey) return false;
+        if (!top && best > above) {  // the way down was said to be shorter: set it right, and begin again
+          climb_from(level, line);
+          break;
+        }
+        above = best;
+        line = line * MinTreeShape::kFan + where;
+        if (level != 0) continue;
+        index = static_cast<std::uint32_t>(line);
+        key = best;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// Everything anew, after a kill. `key_of(index)`. Whoever refreshes meanwhile is not disturbed.
+  template <class KeyOf>
+  void rebuild(std::uint32_t indices, KeyOf&& key_of) {
+    for (std::uint32_t i = 0; i < indices; ++i) (void)set_leaf(i, [&] { return key_of(i); });
+    const MinTreeShape& shape = memory_.shape();
+    for (unsigned level = 0; level + 1 < shape.levels(); ++level)
+      for (std::uint64_t line = 0; line < shape.nodes(level) / MinTreeShape::kFan; ++line) (void)set_node(level, line);
+  }
+
+ private:
+  static constexpr unsigned kRacesMax = 100'000;
+
+  std::uint64_t look(unsigned level, std::uint64_t i) const {
+    return memory_.node(memory_.shape().at(level, i)).load(std::memory_order_seq_cst);
+  }
+  bool swap(unsigned level, std::uint64_t i, std::uint64_t from, std::uint64_t to) {
+    return memory_.node(memory_.shape().at(level, i)).compare_exchange_strong(from, to, std::memory_order_seq_cst);
+  }
+  std::uint64_t least_of(unsigned level, std::uint64_t line) const {
+    std::uint64_t best = kNoKey;
+    for (std::uint64_t i = 0; i < MinTreeShape::kFan; ++i) {
+      const std::uint64_t seen = look(level, line * MinTreeShape::kFan + i);
+      if (seen < best) best = seen;
+    }
+    return best;
+  }
+
+  /// False: the leaf said so already, and whoever wrote that is on the way up.
+  template <class KeyOf>
+  bool set_leaf(std::uint32_t index, KeyOf&& key_of) {
+    bool changed = false;
+    for (unsigned race = 0; race < kRacesMax; ++race) {
+      const std::uint64_t seen = look(0, index), key = key_of();
+      if (seen != key) {
+        if (!swap(0, index, seen, key)) continue;
+        changed = true;
+      }
+      if (key_of() == key) break;  // else it changed meanwhile, and a later one's leaf may have been written over
+    }
+    return changed;
+  }
+  /// The node above a line of nodes. False: it said so already.
+  bool set_node(unsigned level, std::uint64_t line) {
+    bool changed = false;
+    for (unsigned race = 0; race < kRacesMax; ++race) {
+      const std::uint64_t seen = look(level + 1, line), least = least_of(level, line);
+      if (seen == least) break;
+      if (!swap(level + 1, line, seen, least)) continue;
+      changed = true;
+      if (least_of(level, line) == least) break;
+    }
+    return changed;
+  }
+  void climb(std::uint64_t i) { climb_from(0, i / MinTreeShape::kFan); }
+  void climb_from(unsigned level, std::uint64_t line) {
+    for (; level + 1 < memory_.shape().levels() && set_node(level, line); ++level) line /= MinTreeShape::kFan;
+  }
+
+  Memory memory_{};
+};
+
+}  // namespace shmq::core
