@@ -26,6 +26,7 @@ int table_command(const Words& words);
 int submit_command(const Words& words);
 int task_command(const Words& words);
 int map_command(const Words& words);
+int work_command(const Words& words);
 
 struct Command {
   const char* name;

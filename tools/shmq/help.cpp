@@ -23,6 +23,8 @@ Tasks
   submit SEG/T     lines of stdin become tasks
 Commands
   map COMMAND      run a command for each line of stdin, several at a time
+  work SEG/T -- COMMAND
+                   run a command for each task of a table
 
   shmq COMMAND --help     all about one command
   shmq --version
@@ -223,7 +225,7 @@ const Command kCommands[] = {
     {"queue", queue_command, kQueue},    {"send", send_command, kSend},    {"recv", recv_command, kRecv},
     {"browse", browse_command, kBrowse}, {"purge", purge_command, kPurge}, {"close", close_command, kClose},
     {"table", table_command, kTableHelp},    {"submit", submit_command, kSubmitHelp}, {"task", task_command, kTaskHelp},
-    {"map", map_command, kMapHelp},
+    {"map", map_command, kMapHelp},       {"work", work_command, kWorkHelp},
 };
 
 }  // namespace

@@ -7,13 +7,13 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "command_line.hpp"
+#include "left_behind.hpp"
 #include "records.hpp"
 
 namespace shmq::cli {
@@ -51,13 +51,6 @@ struct MapResult {
 static_assert(sizeof(MapResult) == 48);
 inline constexpr std::size_t kMapInlineMax = kMapResultBytes - sizeof(MapResult);
 
-/// One for each worker, in memory that the parent shares with all of them.
-struct MapSlot {
-  /// The command that the worker has running; 0: none. The parent ends it where the worker is dead.
-  std::atomic<pid_t> command;
-};
-static_assert(std::atomic<pid_t>::is_always_lock_free);
-
 /// What a worker is given by its parent when it is forked.
 struct MapPlace {
   const CommandLine& command;
@@ -65,7 +58,7 @@ struct MapPlace {
   std::string segment;
   pid_t parent;
   std::uint32_t slot;
-  MapSlot& shared;
+  CommandPid& running;  // the parent ends it where the worker is dead
   int file;  // for output without a place in the table
   int told;  // a pipe: the number of each item (8 bytes) whose task is over
 };

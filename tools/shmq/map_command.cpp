@@ -1,22 +1,16 @@
 // map: what its command line says.
-#include <sched.h>
-
 #include "commands.hpp"
 #include "failure.hpp"
 #include "map.hpp"
 #include "options.hpp"
 #include "output.hpp"
+#include "processors.hpp"
 
 namespace shmq::cli {
 
 namespace {
 
 constexpr unsigned kWorkersMax = 1000;
-
-unsigned processors() {
-  cpu_set_t set;
-  return ::sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
-}
 
 int run(const Words& words) {
   const Arguments arguments(words,

@@ -1,8 +1,6 @@
 #include "map_crew.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,7 +8,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <new>
 
 #include "base/text.hpp"
 #include "failure.hpp"
@@ -39,20 +36,14 @@ Descriptor nameless_file() {
 }  // namespace
 
 MapCrew::MapCrew(const CommandLine& command, const MapOptions& options, std::string segment)
-    : command_(command), options_(options), segment_(std::move(segment)), pids_(options.workers) {
+    : command_(command), options_(options), segment_(std::move(segment)), pids_(options.workers), commands_(options.workers) {
   for (unsigned i = 0; i < options.workers; ++i) files_.push_back(nameless_file());
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw Failure{kMapTrouble, "cannot make a pipe: " + base::errno_text(errno)};
   told_read_ = Descriptor(ends[0]);
   told_write_ = Descriptor(ends[1]);
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
-  const std::size_t bytes = options.workers * sizeof(MapSlot);
-  void* const shared = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (shared == MAP_FAILED) throw Failure{kMapTrouble, "no memory: " + base::errno_text(errno)};
-  shared_ = {static_cast<MapSlot*>(shared), options.workers};
-  for (MapSlot& slot : shared_) new (&slot) MapSlot{};
-  // What a killed worker was running becomes a child of this process, and can be ended without mistaking it.
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  adopt_left_behind();
 }
 
 MapCrew::~MapCrew() {
@@ -61,9 +52,8 @@ MapCrew::~MapCrew() {
     if (pids_[slot] == 0) continue;
     while (::waitpid(pids_[slot], nullptr, 0) < 0 && errno == EINTR) {
     }
-    end_command_of(slot);
+    end_left_behind(commands_[slot]);
   }
-  ::munmap(shared_.data(), shared_.size_bytes());
 }
 
 void MapCrew::fill(std::size_t wanted) {
@@ -71,7 +61,7 @@ void MapCrew::fill(std::size_t wanted) {
   for (std::uint32_t slot = 0; slot < pids_.size() && running_ < wanted; ++slot) {
     if (pids_[slot] != 0) continue;
     const MapPlace place{command_, options_,      segment_,           ::getpid(),
-                         slot,     shared_[slot], files_[slot].get(), told_write_.get()};
+                         slot,     commands_[slot], files_[slot].get(), told_write_.get()};
     const pid_t pid = ::fork();
     if (pid == 0) ::_exit(run_map_worker(place));
     if (pid < 0) {
@@ -93,7 +83,7 @@ MapCrew::Ended MapCrew::look() {
     if (at == pids_.end()) continue;  // left behind by a command
     *at = 0;
     --running_;
-    end_command_of(static_cast<std::uint32_t>(at - pids_.begin()));
+    end_left_behind(commands_[static_cast<std::size_t>(at - pids_.begin())]);
     if (WIFSIGNALED(status))
       ++ended.killed;
     else if (WEXITSTATUS(status) != 0)
@@ -105,17 +95,6 @@ MapCrew::Ended MapCrew::look() {
 void MapCrew::tell_to_end() {
   for (const pid_t pid : pids_)
     if (pid != 0) ::kill(pid, SIGTERM);  // not reaped yet: nobody else has this pid
-}
-
-/// Its worker is dead, so it is this process's child now, unless it was reaped: then it is nobody's.
-void MapCrew::end_command_of(std::uint32_t slot) {
-  const pid_t pid = shared_[slot].command.exchange(0);
-  siginfo_t state{};
-  if (pid <= 0 || std::find(pids_.begin(), pids_.end(), pid) != pids_.end()) return;
-  if (::waitid(P_PID, static_cast<id_t>(pid), &state, WEXITED | WNOHANG | WNOWAIT) != 0) return;
-  ::kill(-pid, SIGKILL);
-  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
 }
 
 }  // namespace shmq::cli

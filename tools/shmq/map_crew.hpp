@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <span>
 #include <vector>
 
 #include "descriptor.hpp"
@@ -35,8 +34,6 @@ class MapCrew {
   int file(std::uint32_t slot) const { return slot < files_.size() ? files_[slot].get() : -1; }
 
  private:
-  void end_command_of(std::uint32_t slot);
-
   const CommandLine& command_;
   const MapOptions& options_;
   const std::string segment_;
@@ -44,7 +41,7 @@ class MapCrew {
   unsigned running_ = 0;
   bool refused_ = false;  // a fork was: said once
   std::vector<Descriptor> files_;
-  std::span<MapSlot> shared_;
+  CommandPids commands_;  // one for each worker
   Descriptor told_read_, told_write_;
 };
 

@@ -111,9 +111,9 @@ void MapWorker::execute(Run& run) {
     remark("map: cannot run " + base::printable(arguments.front()) + ": " + base::errno_text(error));
     ending.status = error == ENOENT ? 127 : 126;
   } else {
-    place_.shared.command.store(child_->pid());
+    place_.running.store(child_->pid());
     ending = wait_for_command();
-    place_.shared.command.store(0);
+    place_.running.store(0);
   }
   child_.reset();
   if (stops_ == 0) settle(run, ending, started_ns, base::monotonic_ns() - began_ns);

@@ -45,9 +45,10 @@ SignalInbox::SignalInbox(std::initializer_list<int> signals) {
 
 SignalInbox::~SignalInbox() { ::pthread_sigmask(SIG_SETMASK, &former_, nullptr); }
 
-int SignalInbox::take() {
+SignalInbox::Taken SignalInbox::take_from() {
   signalfd_siginfo came{};
-  return ::read(fd_.get(), &came, sizeof came) == sizeof came ? static_cast<int>(came.ssi_signo) : 0;
+  if (::read(fd_.get(), &came, sizeof came) != sizeof came) return {};
+  return {static_cast<int>(came.ssi_signo), static_cast<pid_t>(came.ssi_pid)};
 }
 
 }  // namespace shmq::cli

@@ -19,8 +19,13 @@ class SignalInbox {
   SignalInbox& operator=(const SignalInbox&) = delete;
 
   int fd() const { return fd_.get(); }
-  /// The next signal that came; 0: none. Does not wait.
-  int take();
+  struct Taken {
+    int signal = 0;  // 0: none
+    pid_t from = 0;  // who sent it; 0: the kernel
+  };
+  /// The next signal that came. Does not wait.
+  Taken take_from();
+  int take() { return take_from().signal; }
 
  private:
   sigset_t former_ = {};

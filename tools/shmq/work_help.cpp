@@ -32,4 +32,33 @@ Examples
   shmq map --workers 8 --keep-order --retries 2 -- curl -fsS https://example.org/{} < pages
 )help";
 
+const char* const kWorkHelp =
+    R"help(Usage: shmq work SEG/T [OPTIONS] -- COMMAND [ARGUMENT...]
+
+Takes tasks of a table and runs COMMAND for each. The payload stands at each {} in the arguments; where there is no {}, it is
+the command's standard input. There is no shell. What the command writes to standard output is the task's result, without
+its last newline; standard error passes through. Exit status 0: the task is done. Any other, or a signal: the run failed, and
+the task is run again as often as it says (shmq submit --retries). Any number of shmq work may serve one table.
+
+  --slots N            commands at a time: the processors, up to 1000
+  --timeout SECONDS    end a command that takes longer; the run has failed
+  --result-max SIZE    a larger output is a failure, and its command is ended: 1M
+  --whole              the result is the output as it is, its last newline included
+  --count N            end after N tasks
+  --until-drained      end when the table drains (shmq task SEG/T drain) and nothing is left to run
+  --grace SECONDS      after SIGTERM: how long commands may go on: 10
+
+A task that is cancelled (shmq task SEG/T cancel), or whose lease is lost, has its command ended: SIGTERM for its whole
+process group, after 2 s SIGKILL. On SIGTERM, SIGINT or SIGHUP it takes no more tasks, lets its commands go on for the grace,
+and then ends them and gives their tasks back; a second signal ends them at once. Killed with SIGKILL, its commands are
+ended, and its tasks are run by others.
+
+Commands find SHMQ_TASK_ID, SHMQ_TASK_NAME and SHMQ_TASK_RUNS_BEFORE in their environment.
+
+Exit status: 0 --count or --until-drained was reached, or a signal came; 3 no such table or command; 4 the table was removed.
+
+Example
+  shmq work demo/jobs --slots 4 -- convert {} -resize 200x200 thumbs/
+)help";
+
 }  // namespace shmq::cli

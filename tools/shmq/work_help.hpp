@@ -4,5 +4,6 @@
 namespace shmq::cli {
 
 extern const char* const kMapHelp;
+extern const char* const kWorkHelp;
 
 }  // namespace shmq::cli
