@@ -74,7 +74,8 @@ expect 0 "$shmq" map --keep-order --workers 4 -- "$work/long" <"$work/in" >"$wor
 while read -r item; do "$work/long" "$item"; done <"$work/in" >"$work/expected"
 same "$work/expected" "$work/out"
 "$shmq" map --workers 4 -- "$work/long" <"$work/in" | cat >"$work/out"
-[ "${PIPESTATUS[0]}" = 0 ] || fail "status ${PIPESTATUS[0]}"
+statuses=("${PIPESTATUS[@]}")
+[ "${statuses[0]}" = 0 ] || fail "status ${statuses[0]}"
 sort "$work/expected" | cmp - <(sort "$work/out") || fail "not the same lines"
 
 begin "standard error passes through; standard input is empty"
@@ -220,8 +221,16 @@ until_true gone "$(cat "$work/waiting")"
 
 begin "a reader that goes ends it"
 yes | "$shmq" map --workers 2 echo 2>"$work/stderr" | head -n 1 >"$work/out"
-[ "${PIPESTATUS[1]}" = 141 ] || fail "status ${PIPESTATUS[1]}"
+statuses=("${PIPESTATUS[@]}")
+[ "${statuses[1]}" = 141 ] || fail "status ${statuses[1]}: $(cat "$work/stderr")"
 [ -s "$work/stderr" ] && fail "it complained: $(cat "$work/stderr")"
+
+begin "an input that is always ahead is read as there is room"
+for _ in 1 2 3 4 5; do
+  yes | "$shmq" map --workers 2 echo 2>"$work/stderr" | head -n 1 >"$work/out"
+  statuses=("${PIPESTATUS[@]}")
+  [ "${statuses[1]}" = 141 ] || fail "status ${statuses[1]}: $(cat "$work/stderr")"
+done
 
 begin "a full disk ends it with a message"
 if [ -w /dev/full ]; then

@@ -94,12 +94,12 @@ class MapParent {
     std::string item;  // for the job log
   };
 
-  bool wants_input() const { return !input_ended_ && !pending_ && flights_.size() < kMapItems; }
   void feed();
   void read_input();
   void hear();
   void look_everywhere();
   void note_over(std::uint64_t number);
+  bool take_results();
   void collect();
   void emit(std::uint64_t number, const Flight& flight);
   void look_after_crew();
@@ -116,6 +116,7 @@ class MapParent {
   MapCrew crew_;
   MapOutput output_{STDOUT_FILENO};
   RecordReader reader_;
+  bool starved_ = false;      // nothing that was read as a whole is left to be taken
   bool input_ended_ = false;  // read to its end
   bool input_over_ = false;   // and all of it was taken
   bool draining_ = false;
@@ -133,8 +134,8 @@ class MapParent {
 
 int MapParent::run() {
   while (ends_with_ == 0) {
-    feed();
     collect();
+    feed();  // after it: there may be room now, and nothing else would say so
     crew_.fill(flights_.size());  // no more than there is to do
     if (input_over_ && !pending_ && !draining_) {
       draining_ = true;
@@ -158,6 +159,7 @@ void MapParent::feed() {
     if (!pending_) {
       if (input_over_ || flights_.size() >= kMapItems) return;
       const std::optional<Record> record = reader_.take();
+      starved_ = !record;
       if (!record) {
         input_over_ = input_ended_;
         return;
@@ -224,8 +226,10 @@ void MapParent::note_over(std::uint64_t number) {
   if (!options_.keep_order) in_order_of_completion_.push_back(number);
 }
 
-void MapParent::collect() {
-  while (output_.roomy()) {
+/// Takes results as far as there is room for them. False: there was none that could be.
+bool MapParent::take_results() {
+  bool any = false;
+  for (; output_.roomy(); any = true) {
     std::uint64_t number = next_;
     if (options_.keep_order) {
       if (!over_.contains(number)) break;
@@ -241,12 +245,21 @@ void MapParent::collect() {
     flights_.erase(flight);
     over_.erase(number);
   }
-  if (const int error = joblog_.write(); error != 0)
-    give_up(kMapTrouble, "cannot write --joblog " + options_.joblog + ": " + base::errno_text(error));
-  if (const int error = output_.write_some(); error == EPIPE)
-    give_up(kSignal + SIGPIPE, "");  // as any program does whose reader has gone
-  else if (error != 0)
-    give_up(kMapTrouble, "cannot write to standard output: " + base::errno_text(error));
+  return any;
+}
+
+/// Afterwards nothing is left to be written that could be, or the output says when it can.
+void MapParent::collect() {
+  while (ends_with_ == 0) {
+    const bool any = take_results();
+    if (const int error = joblog_.write(); error != 0)
+      give_up(kMapTrouble, "cannot write --joblog " + options_.joblog + ": " + base::errno_text(error));
+    if (const int error = output_.write_some(); error == EPIPE)
+      give_up(kSignal + SIGPIPE, "");  // as any program does whose reader has gone
+    else if (error != 0)
+      give_up(kMapTrouble, "cannot write to standard output: " + base::errno_text(error));
+    if (!any || !output_.empty()) return;
+  }
 }
 
 void MapParent::emit(std::uint64_t number, const Flight& flight) {
@@ -297,7 +310,7 @@ void MapParent::wait() {
     wait_ms = static_cast<int>(std::clamp<std::int64_t>((until_ns - base::monotonic_ns()) / 1'000'000 + 1, 0, 60'000));
   pollfd watched[] = {{signals_.fd(), POLLIN, 0},
                       {crew_.told(), POLLIN, 0},
-                      {wants_input() ? STDIN_FILENO : -1, POLLIN, 0},
+                      {starved_ && !input_ended_ ? STDIN_FILENO : -1, POLLIN, 0},
                       {output_.empty() ? -1 : output_.fd(), POLLOUT, 0}};
   (void)::poll(watched, std::size(watched), wait_ms);
   for (int signal = 0; (signal = signals_.take()) != 0;)
