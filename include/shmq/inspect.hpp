@@ -27,6 +27,7 @@
 
 #include "shmq/options.hpp"
 #include "shmq/result.hpp"
+#include "shmq/tasks.hpp"
 
 namespace shmq {
 
@@ -187,6 +188,11 @@ struct TaskTableSnapshot {
     std::string name;  // any bytes: escape it before showing it
   };
   std::vector<InHand> in_hand;  // not filled in without InspectOptions::slots
+  TaskPolicy policy = TaskPolicy::fifo;
+  /// What became of tasks so far; not filled in without InspectOptions::slots either.
+  TaskStatistics figures;
+  std::vector<TaskStatistics> figures_by_name;    // names are any bytes
+  std::vector<TaskStatistics> figures_by_worker;  // of those that are attached
 };
 
 enum class ObjectState : std::uint8_t {

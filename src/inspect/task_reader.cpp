@@ -3,6 +3,7 @@
 
 #include "inspect/reader.hpp"
 #include "objects/task_object.hpp"
+#include "objects/task_statistics.hpp"
 #include "shmq/base/fence.hpp"
 #include "shmq/core/event.hpp"
 
@@ -34,6 +35,7 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
   seen.payload_room = parts.payload_room;
   seen.result_room = parts.result_room;
   const std::uint64_t state = parts.header->state.load(std::memory_order_acquire);
+  seen.policy = parts.policy;
   seen.paused = state & layout::kTablePaused;
   seen.draining = state & layout::kTableDraining;
   seen.removed = state & layout::kTableRemoved;
@@ -73,6 +75,9 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
           findings.references.push_back(reference);
     }
     for (const auto& [id, share] : shares) seen.shares.push_back(share);
+    seen.figures = objects::statistics_of_all(parts);
+    seen.figures_by_name = objects::statistics_of_names(parts);
+    seen.figures_by_worker = objects::statistics_of_workers(parts);
   }
   object.tasks = std::move(seen);
 }

@@ -93,7 +93,8 @@ begin "tasks: a row for each feature, latencies beside what they are compared wi
 if [ "$(nproc)" -gt 1 ]; then
   expect 0 "$bench" tasks --count 2000 --repeats 2 --waiting 100,5000 --json >"$work/json"
   one_document
-  for id in tasks/cycle/64 tasks/cycle/1 tasks/cycle/64/batch16 tasks/cycle/64/result tasks/cycle/64/payload1k; do
+  for id in tasks/cycle/64 tasks/cycle/1 tasks/cycle/64/batch16 tasks/cycle/64/result tasks/cycle/64/payload1k \
+    tasks/cycle/64/priority tasks/cycle/64/edf; do
     has $id tasks_per_s
     has $id task_vs_floor
     [ $id = tasks/cycle/64 ] || has $id vs_cycle_64
@@ -101,8 +102,10 @@ if [ "$(nproc)" -gt 1 ]; then
   for name in p50_ns p99_ns vs_floor floor_p50_ns; do has tasks/latency/spin $name; done
   for name in p50_ns p99_ns vs_futex futex_p50_ns sleeps_per_round; do has tasks/latency/sleep $name; done
   [ "$(field tasks/latency/spin rounds)" -ge 2000 ] || fail "not the tasks that were asked for: $(field tasks/latency/spin rounds)"
-  for id in tasks/waiting/100 tasks/waiting/5000; do has $id claim_ns; done
-  has tasks/waiting/5000 vs_fewest
+  for policy in "" /priority /edf; do
+    for id in tasks/waiting/100$policy tasks/waiting/5000$policy; do has $id claim_ns; done
+    has tasks/waiting/5000$policy vs_fewest
+  done
   expect 0 "$bench" tasks --only cycle --count 500 --repeats 1 >"$work/out"
   grep -q '^tasks/cycle/64 ' "$work/out" || fail "no row: $(cat "$work/out")"
   grep -q '^tasks/latency' "$work/out" && fail "--only: $(cat "$work/out")"

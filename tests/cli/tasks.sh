@@ -219,6 +219,87 @@ says "--payload"
 head -c 60000 /dev/zero | tr '\0' y | "$shmq" submit "$seg/t" --whole >"$work/ids" || fail "submit --whole ended with $?"
 "$shmq" task "$seg/t" list | grep -q "^$(cat "$work/ids")	ready		0 runs	60000 B" || fail "list says $("$shmq" task "$seg/t" list)"
 
+begin "a table with priorities starts the first one first; reprioritise changes which that is"
+new_table --capacity 8 --policy priority --aging 3600
+"$shmq" submit "$seg/t" --priority 9 late later >"$work/ids"
+"$shmq" submit "$seg/t" --priority 1 soon >>"$work/ids"
+mapfile -t ids <"$work/ids"
+expect 0 "$shmq" task "$seg/t" reprioritise "${ids[1]}" 0
+"$worker" "$seg" t 2
+is_in done "${ids[1]}" && is_in done "${ids[2]}" && is_in ready "${ids[0]}" || fail "other ones were first: $("$shmq" task "$seg/t" list)"
+expect 1 "$shmq" task "$seg/t" reprioritise "${ids[1]}" 5
+says "only a task that waits"
+expect 2 "$shmq" task "$seg/t" reprioritise "${ids[0]}" 256
+says "is no priority"
+expect 2 "$shmq" task "$seg/t" reprioritise "${ids[0]}"
+expect 1 "$shmq" table "$seg/t" --capacity 8 --policy edf
+expect 2 "$shmq" table "$seg/t" --policy lottery
+expect 2 "$shmq" table "$seg/t" --aging 5
+says "belongs to --policy priority"
+
+begin "the earliest deadline first"
+new_table --capacity 8 --policy edf
+"$shmq" submit "$seg/t" none >"$work/ids"
+"$shmq" submit "$seg/t" --deadline 7200 far >>"$work/ids"
+"$shmq" submit "$seg/t" --deadline 3600 near >>"$work/ids"
+mapfile -t ids <"$work/ids"
+"$worker" "$seg" t 1
+is_in done "${ids[2]}" || fail "another one was first: $("$shmq" task "$seg/t" list)"
+"$shmq" task "$seg/t" show "${ids[1]}" | grep -q "deadline  *in 1 h " || fail "show says $("$shmq" task "$seg/t" show "${ids[1]}")"
+
+begin "what is held, or delayed, waits"
+new_table --capacity 8
+"$shmq" submit "$seg/t" --hold a >"$work/ids"
+"$shmq" submit "$seg/t" --delay 3600 b >>"$work/ids"
+"$shmq" submit "$seg/t" --delay 0.01 c >>"$work/ids"
+mapfile -t ids <"$work/ids"
+is_in held "${ids[0]}" && is_in delayed "${ids[1]}" || fail "they are not: $("$shmq" task "$seg/t" list)"
+"$worker" "$seg" t 1
+is_in done "${ids[2]}" || fail "$("$shmq" task "$seg/t" list)"
+expect 0 "$shmq" task "$seg/t" unhold "${ids[0]}"
+expect 1 "$shmq" task "$seg/t" unhold "${ids[0]}"
+"$worker" "$seg" t 1
+is_in done "${ids[0]}" || fail "$("$shmq" task "$seg/t" list)"
+[ "$("$shmq" ls -l "$seg" | cut -f3)" = "1 waiting" ] || fail "ls -l says $("$shmq" ls -l "$seg")"
+
+begin "what has expired, or takes too long, says so"
+expect 1 "$shmq" submit "$seg/t" --wait --expires 0.01 x >"$work/out"
+says "is expired"
+"$worker" "$seg" t & pid=$!
+expect 1 "$shmq" submit "$seg/t" --wait --timeout 0.02 --timeouts 0 --retries 0 "wait $work/never" >"$work/out"
+says "is dead after 1 run (1 timeout)"
+kill -KILL $pid
+{ wait $pid; } 2>/dev/null
+
+begin "errors and figures are told"
+"$worker" "$seg" t & pid=$!
+expect 1 "$shmq" submit "$seg/t" --wait --keep --name shaky --retries 1 --backoff 0.01:0.02 --jitter 50 fail >"$work/out"
+id=$("$shmq" task "$seg/t" list --name shaky | cut -f1)
+expect 0 "$shmq" task "$seg/t" show "$id" >"$work/out"
+grep -q "error  *run 1: failure" "$work/out" || fail "show says $(cat "$work/out")"
+expect 0 "$shmq" task "$seg/t" show "$id" --json >"$work/json"
+[ "$(grep -o '"end":"failure"' "$work/json" | wc -l)" = 2 ] || fail "show says $(cat "$work/json")"
+expect 0 "$stat" tasks "$seg/t" >"$work/out"
+grep -q "^ *named shaky  *1  *2  *0  *2 " "$work/out" || fail "shmq-stat says $(cat "$work/out")"
+expect 0 "$stat" tasks "$seg/t" --json >"$work/json"
+grep -q '"figures_by_name":\[.*"name":"shaky","submitted":1,"started":2,"done":0,"failures":2' "$work/json" || fail "shmq-stat says $(cat "$work/json")"
+kill -KILL $pid
+{ wait $pid; } 2>/dev/null
+expect 2 "$shmq" submit "$seg/t" --backoff 5:1 x
+says "the first delay is longer"
+expect 2 "$shmq" submit "$seg/t" --jitter 5 x
+expect 2 "$shmq" submit "$seg/t" --overdue run x
+
+begin "no more finished tasks are kept than --keep-max says"
+expect 0 "$shmq" table "$seg/t" --capacity 8 --keep-max 1
+"$shmq" submit "$seg/t" --name last 1 2 3 >/dev/null
+"$worker" "$seg" t 3
+at_most_one() { [ "$("$shmq" task "$seg/t" list --state done | wc -l)" -le 1 ]; }
+until_true at_most_one
+new_table --capacity 8
+head -c 60000 /dev/zero | tr '\0' y | "$shmq" submit "$seg/t" --whole >/dev/null
+"$shmq" submit "$seg/t" one >/dev/null
+
 begin "list --json is one document, whatever names say"
 "$shmq" submit "$seg/t" --name $'tab\there \xff"' x >"$work/ids"
 expect 0 "$shmq" task "$seg/t" list --json --state ready --max 2 >"$work/json"

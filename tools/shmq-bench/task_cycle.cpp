@@ -67,9 +67,9 @@ class LaneSubmitter {
   void begin() { submitted_ = finished_seen_ = 0; }
 
   std::uint64_t submit(std::uint64_t first) {
-    make_room(lane_.in_flight - 1);
+    make_room(first == kEnd ? 0 : lane_.in_flight - 1);  // the end may not go before others
     const std::uint64_t sum = write_payload(payload_.data(), lane_.bytes, first);
-    const Submitted submitted = table_.submit(payload_, lane_.task);
+    const Submitted submitted = table_.submit(payload_, lane_.options(first));
     if (!submitted) [[unlikely]]
       fail_with("submit", submitted.outcome);
     ++submitted_;

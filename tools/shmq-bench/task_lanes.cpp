@@ -29,7 +29,16 @@ std::vector<TaskLane> task_lanes(const Settings& settings) {
   result.result = result.task.keep = true;
   TaskLane& large = add("64/payload1k");
   large.bytes = large.table.payload_bytes = 1024;
+  add("64/priority").table.policy = TaskPolicy::priority;
+  add("64/edf").table.policy = TaskPolicy::edf;
   return lanes;
+}
+
+TaskOptions ordered(TaskOptions task, TaskPolicy policy, std::uint64_t number) {
+  const std::uint64_t mixed = number * 0x9e3779b97f4a7c15 >> 40;
+  if (policy == TaskPolicy::priority) task.priority = static_cast<std::uint8_t>(mixed);
+  if (policy == TaskPolicy::edf) task.deadline = std::chrono::seconds(1) + std::chrono::microseconds(mixed & 0xf'ffff);
+  return task;
 }
 
 Segment create_tables(const std::string& name, const std::vector<NamedTable>& tables) {

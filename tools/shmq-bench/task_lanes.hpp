@@ -10,6 +10,9 @@
 
 namespace shmq::bench {
 
+/// Priorities and deadlines, as the policy wants them, in no order.
+TaskOptions ordered(TaskOptions task, TaskPolicy policy, std::uint64_t number);
+
 /// A flow of tasks between one submitter and one worker through a table of its own.
 struct TaskLane {
   std::string name;  // after "tasks/cycle/"; the table's name where '/' is '-'
@@ -19,6 +22,9 @@ struct TaskLane {
   TaskOptions task{.keep = false};
   bool result = false;  // the submitter waits for the result, reads it and removes the task
   unsigned batch = 1;   // tasks that the worker claims at once
+
+  /// What is asked for the `number`th task: in tables with an order, priorities and deadlines that differ.
+  TaskOptions options(std::uint64_t number) const { return ordered(task, table.policy, number); }
 
   std::string table_name() const;
 };

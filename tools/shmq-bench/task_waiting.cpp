@@ -20,10 +20,7 @@ constexpr unsigned kBurst = 64;
 /// By time, so many bursts at least.
 constexpr std::uint64_t kBurstsLeast = 20;
 
-struct Policy {
-  const char* name;
-};
-constexpr Policy kPolicies[] = {{"fifo"}};
+constexpr TaskPolicy kPolicies[] = {TaskPolicy::fifo, TaskPolicy::priority, TaskPolicy::edf};
 
 struct Shared {
   Shared(std::size_t lanes, unsigned samples)
@@ -38,8 +35,8 @@ struct Shared {
 /// Submitter and worker in one process: nothing is measured but what the table itself costs.
 class Claimer {
  public:
-  Claimer(const Settings& settings, const Policy&, Shared& shared, const std::string& segment)
-      : settings_(settings), shared_(shared), segment_name_(segment), payload_(64) {}
+  Claimer(const Settings& settings, TaskPolicy policy, Shared& shared, const std::string& segment)
+      : settings_(settings), policy_(policy), shared_(shared), segment_name_(segment), payload_(64) {}
 
   void run() {
     std::vector<NamedTable> tables;
@@ -58,15 +55,16 @@ class Claimer {
   }
 
  private:
-  static TaskTableOptions options_for(std::uint64_t waiting) {
+  TaskTableOptions options_for(std::uint64_t waiting) const {
     TaskTableOptions options;
+    options.policy = policy_;
     options.capacity = static_cast<std::uint32_t>(waiting + 2 * kBurst);
     return options;
   }
 
   void submit(TaskTable& table) {
     write_payload(payload_.data(), payload_.size(), ++number_);
-    if (const Submitted submitted = table.try_submit(payload_, {.keep = false}); !submitted) fail_with("try_submit", submitted.outcome);
+    if (const Submitted submitted = table.try_submit(payload_, ordered({.keep = false}, policy_, number_)); !submitted) fail_with("try_submit", submitted.outcome);
   }
 
   /// Nanoseconds of a claim and a start. What was started is completed, and as many are submitted again, between bursts.
@@ -94,6 +92,7 @@ class Claimer {
   }
 
   const Settings& settings_;
+  const TaskPolicy policy_;
   Shared& shared_;
   const std::string& segment_name_;
   std::vector<std::byte> payload_;
@@ -101,11 +100,11 @@ class Claimer {
   std::uint64_t number_ = 0;
 };
 
-void run_policy(const Settings& settings, const Policy& policy, Progress& progress, std::vector<Row>& rows) {
+void run_policy(const Settings& settings, TaskPolicy policy, Progress& progress, std::vector<Row>& rows) {
   const std::size_t lanes = settings.waiting.size();
   Shared shared(lanes, settings.repeats + 1);
   const ScratchSegment segment;
-  progress.begin(std::string("tasks/waiting, ") + policy.name, lanes * (settings.repeats + 2), &shared.done);
+  progress.begin(std::string("tasks/waiting, ") + shmq::to_string(policy), lanes * (settings.repeats + 2), &shared.done);
   perform({{"the claimer", settings.cpu(0), [&] { Claimer(settings, policy, shared, segment.name()).run(); }}}, progress);
   const std::size_t fewest =
       static_cast<std::size_t>(std::min_element(settings.waiting.begin(), settings.waiting.end()) - settings.waiting.begin());
@@ -116,7 +115,7 @@ void run_policy(const Settings& settings, const Policy& policy, Progress& progre
       claims.push_back(ns[lane]);
       ratios.push_back(ns[lane] / ns[fewest]);
     }
-    const std::string is = policy.name == std::string("fifo") ? "" : std::string("/") + policy.name;
+    const std::string is = policy == TaskPolicy::fifo ? "" : std::string("/") + shmq::to_string(policy);
     Row row{"tasks/waiting/" + std::to_string(settings.waiting[lane]) + is, {}};
     row.set("claim_ns", spread_of(claims));
     if (lane != fewest) row.set("vs_fewest", spread_of(ratios));
@@ -129,7 +128,7 @@ void run_policy(const Settings& settings, const Policy& policy, Progress& progre
 
 std::vector<Row> run_task_waiting(const Settings& settings, Progress& progress) {
   std::vector<Row> rows;
-  for (const Policy& policy : kPolicies) run_policy(settings, policy, progress, rows);
+  for (const TaskPolicy policy : kPolicies) run_policy(settings, policy, progress, rows);
   return rows;
 }
 

@@ -67,9 +67,22 @@ void put_queue(Json& json, const QueueSnapshot& q, bool slots) {
   json.close('}');
 }
 
+void put_times(Json& json, const char* name, const TaskTimes& times) {
+  json.key(name).open('{').member("count", times.count).member("mean_ns", times.mean.count());
+  json.member("p50_ns", times.p50.count()).member("p99_ns", times.p99.count()).close('}');
+}
+
+/// The members of an object that is open.
+void put_figures(Json& json, const TaskStatistics& f) {
+  json.member("submitted", f.submitted).member("started", f.started).member("done", f.done).member("failures", f.failures);
+  json.member("crashes", f.crashes).member("timeouts", f.timeouts).member("releases", f.releases).member("cancelled", f.cancelled);
+  put_times(json, "wait", f.wait);
+  put_times(json, "run", f.run);
+}
+
 void put_tasks(Json& json, const TaskTableSnapshot& t, bool slots) {
   json.open('{').member("generation", t.generation).member("capacity", t.capacity);
-  json.member("payload_room", t.payload_room).member("result_room", t.result_room);
+  json.member("policy", to_string(t.policy)).member("payload_room", t.payload_room).member("result_room", t.result_room);
   json.member("paused", t.paused).member("draining", t.draining).member("removed", t.removed);
   json.member("workers_sleep", t.workers_sleep).member("submitters_sleep", t.submitters_sleep).member("hinted", t.hinted);
   if (slots) {
@@ -83,6 +96,20 @@ void put_tasks(Json& json, const TaskTableSnapshot& t, bool slots) {
     for (const TaskTableSnapshot::InHand& task : t.in_hand)
       json.open('{').member("id", task.id).member("participant", task.participant)
           .member("state", task.running ? "running" : "claimed").member("percent", task.percent).member("name", task.name).close('}');
+    json.close(']').key("figures").open('{');
+    put_figures(json, t.figures);
+    json.close('}').key("figures_by_name").open('[');
+    for (const TaskStatistics& figures : t.figures_by_name) {
+      json.open('{').member("name", figures.name);
+      put_figures(json, figures);
+      json.close('}');
+    }
+    json.close(']').key("figures_by_worker").open('[');
+    for (const TaskStatistics& figures : t.figures_by_worker) {
+      json.open('{').member("participant", figures.participant);
+      put_figures(json, figures);
+      json.close('}');
+    }
     json.close(']');
   }
   json.close('}');

@@ -1,3 +1,5 @@
+#include <vector>
+
 #include "base/text.hpp"
 #include "human.hpp"
 #include "shmq/tasks.hpp"
@@ -17,7 +19,30 @@ std::string head_text(const SegmentSnapshot& s, const ObjectSnapshot& object) {
   if (t.paused) text += ", paused: nothing is started";
   if (t.workers_sleep) text += ", workers sleep";
   if (t.submitters_sleep) text += ", submitters sleep: there is no room";
-  return text + "\n  the ready index has " + count_text(t.hinted) + (t.hinted == 1 ? " entry\n" : " entries\n");
+  text += std::string("\n  policy ") + to_string(t.policy);
+  if (t.policy != TaskPolicy::fifo) return text + "\n";
+  return text + "; the ready index has " + count_text(t.hinted) + (t.hinted == 1 ? " entry\n" : " entries\n");
+}
+
+std::string times_text(const TaskTimes& times, std::chrono::nanoseconds what) {
+  return times.count == 0 ? "-" : duration_text(what.count());
+}
+
+std::vector<std::string> figures_row(const std::string& whose, const TaskStatistics& f) {
+  return {whose, count_text(f.submitted), count_text(f.started), count_text(f.done), count_text(f.failures), count_text(f.crashes),
+          count_text(f.timeouts), count_text(f.releases), times_text(f.wait, f.wait.mean), times_text(f.wait, f.wait.p50),
+          times_text(f.wait, f.wait.p99), times_text(f.run, f.run.mean), times_text(f.run, f.run.p50), times_text(f.run, f.run.p99)};
+}
+
+std::string figures_text(const SegmentSnapshot& segment, const TaskTableSnapshot& t) {
+  Table table({"SO FAR", ">SUBMITTED", ">STARTED", ">DONE", ">FAILURES", ">CRASHES", ">TIMEOUTS", ">RELEASES", ">WAIT MEAN", ">P50",
+               ">P99", ">RUN MEAN", ">P50", ">P99"});
+  table.row(figures_row("all", t.figures));
+  for (const TaskStatistics& f : t.figures_by_name)
+    table.row(figures_row(f.name.empty() ? "no name" : "named " + printable(f.name), f));
+  for (const TaskStatistics& f : t.figures_by_worker)
+    if (f.submitted + f.started != 0) table.row(figures_row("by " + who_text(segment, f.participant), f));
+  return table.text("  ");
 }
 
 }  // namespace
@@ -36,7 +61,7 @@ std::string table_text(const SegmentSnapshot& segment, const ObjectSnapshot& obj
                task.percent == 0 ? "-" : std::to_string(task.percent) + " %", task.name.empty() ? "-" : printable(task.name),
                who_text(segment, task.participant)});
   return head_text(segment, object) + "\n" + states.text("  ") + (shares.empty() ? "" : "\n" + shares.text("  ")) +
-         (tasks.empty() ? "" : "\n" + tasks.text("  "));
+         (tasks.empty() ? "" : "\n" + tasks.text("  ")) + "\n" + figures_text(segment, t);
 }
 
 }  // namespace shmq::stat

@@ -77,10 +77,11 @@ Example: shmq create market --size 256M --blocks 1024x4K,64x1M --mode 0660 --gro
 
 constexpr char kPlan[] =
     R"help(Usage: shmq plan [--queue CAPACITYxSLOT]... [--table CAPACITYxPAYLOAD[xRESULT]]... [--blocks COUNTxSIZE,...]
-                [--metadata] [--participants N] [--objects N]
+                [--metadata] [--policy fifo|priority|edf] [--participants N] [--objects N]
 
 Says how large a segment has to be for these queues, task tables and blocks, what /dev/shm has, and the create command
-for it. --metadata: the queues are declared with metadata (slots as large; it takes 32 bytes of each).
+for it. --metadata: the queues are declared with metadata (slots as large; it takes 32 bytes of each). --policy: of the
+task tables.
 
 Example: shmq plan --queue 1024x64 --queue 65536x256 --table 100000x128x64 --blocks 256x64K
 )help";

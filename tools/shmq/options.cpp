@@ -156,6 +156,12 @@ QueueOptions parse_queue_shape(const std::string& text) {
   return options;
 }
 
+TaskPolicy parse_policy(const std::string& text) {
+  for (const TaskPolicy policy : {TaskPolicy::fifo, TaskPolicy::priority, TaskPolicy::edf})
+    if (text == to_string(policy)) return policy;
+  throw UsageError{"--policy " + text + ": there is no such policy; use fifo, priority or edf"};
+}
+
 TaskTableOptions parse_table_shape(const std::string& text) {
   TaskTableOptions options;
   const std::size_t first = text.find('x');

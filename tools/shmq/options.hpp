@@ -60,5 +60,7 @@ std::string blocks_text(const std::vector<BlockClass>& blocks);
 QueueOptions parse_queue_shape(const std::string& text);
 /// "65536x256" or "65536x256x64": capacity, payload bytes, result bytes (64).
 TaskTableOptions parse_table_shape(const std::string& text);
+/// "fifo", "priority", "edf".
+TaskPolicy parse_policy(const std::string& text);
 
 }  // namespace shmq::cli

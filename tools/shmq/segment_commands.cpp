@@ -99,6 +99,7 @@ int create_command(const Words& words) {
 int plan_command(const Words& words) {
   const Arguments arguments(words, {{"--queue", "CAPACITYxSLOT"},
                                     {"--table", "CAPACITYxPAYLOAD[xRESULT]"},
+                                    {"--policy", "fifo|priority|edf"},
                                     {"--metadata"},
                                     {"--blocks", "COUNTxSIZE,..."},
                                     {"--participants", "N"},
@@ -115,7 +116,11 @@ int plan_command(const Words& words) {
     options.metadata = arguments.has("--metadata");
     plan.queue(options);
   }
-  for (const std::string& text : tables) plan.task_table(parse_table_shape(text));
+  for (const std::string& text : tables) {
+    TaskTableOptions options = parse_table_shape(text);
+    options.policy = parse_policy(arguments.get("--policy").value_or("fifo"));
+    plan.task_table(options);
+  }
   for (const std::string& text : arguments.all("--blocks"))
     for (const BlockClass& c : parse_blocks(text)) plan.blocks(c.bytes, c.count);
   const SegmentOptions options = need(plan.options());

@@ -9,7 +9,14 @@
 namespace shmq::cli {
 
 int table_command(const Words& words) {
-  const Arguments arguments(words, {{"--capacity", "N"}, {"--payload", "BYTES"}, {"--result", "BYTES"}});
+  const Arguments arguments(words, {{"--capacity", "N"},
+                                    {"--payload", "BYTES"},
+                                    {"--result", "BYTES"},
+                                    {"--policy", "fifo|priority|edf"},
+                                    {"--aging", "SECONDS"},
+                                    {"--errors", "N"},
+                                    {"--names", "N"},
+                                    {"--keep-max", "N"}});
   const Address address = parse_table(arguments.only_word("SEG/T"));
   TaskTableOptions options;
   options.capacity = static_cast<std::uint32_t>(arguments.number("--capacity", options.capacity, 1, UINT32_MAX));
@@ -18,7 +25,18 @@ int table_command(const Words& words) {
   };
   options.payload_bytes = room("--payload", options.payload_bytes);
   options.result_bytes = room("--result", options.result_bytes);
-  need(open_segment(address.segment, "table").task_table(address.queue, options));
+  options.policy = parse_policy(arguments.get("--policy").value_or("fifo"));
+  if (const auto aging = arguments.seconds_ns("--aging")) options.aging = std::chrono::nanoseconds(*aging);
+  if (arguments.has("--aging") && options.policy != TaskPolicy::priority)
+    throw UsageError{"--aging belongs to --policy priority"};
+  const auto count = [&](const char* option, std::uint32_t otherwise) {
+    return static_cast<std::uint32_t>(arguments.number(option, otherwise, 0, UINT32_MAX));
+  };
+  options.errors = count("--errors", options.errors);
+  options.names = count("--names", options.names);
+  options.keep_max = count("--keep-max", options.keep_max);
+  TaskTable table = need(open_segment(address.segment, "table").task_table(address.queue, options));
+  if (arguments.has("--keep-max")) table.set_keep_max(options.keep_max);  // of one that was there already
   return kOk;
 }
 

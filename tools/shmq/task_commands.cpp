@@ -23,6 +23,7 @@ struct Request {
   OpenTable open;
   const Arguments& arguments;
   std::vector<TaskId> ids;
+  std::uint8_t priority = 0;  // of reprioritise
 };
 
 bool is_over(TaskState state) {
@@ -154,6 +155,21 @@ int kick(Request& request) {
   return kOk;
 }
 
+int hold(Request& request) {
+  return each(request, [&](TaskId id) { return request.open.table.hold(id); },
+              [](const TaskInfo& info, Outcome) { return is_text(info) + ": only a task that waits can be held"; });
+}
+
+int unhold(Request& request) {
+  return each(request, [&](TaskId id) { return request.open.table.unhold(id); },
+              [](const TaskInfo& info, Outcome) { return is_text(info) + ", not held"; });
+}
+
+int reprioritise(Request& request) {
+  return each(request, [&](TaskId id) { return request.open.table.reprioritise(id, request.priority); },
+              [](const TaskInfo& info, Outcome) { return is_text(info) + ": only a task that waits can be given another priority"; });
+}
+
 int purge(Request& request) {
   const auto wanted = filter_of(request.arguments, {TaskState::done, TaskState::cancelled, TaskState::expired});
   for (const std::string& text : request.arguments.all("--state"))
@@ -175,22 +191,17 @@ class Waiting {
   int run() { return request_.arguments.has("--any") ? any() : all(); }
 
  private:
-  /// ok, empty (not there), busy (not over yet).
-  Outcome look(TaskId id) const {
-    const auto info = table_.info(id);
-    return !info ? Outcome::empty : is_over(info->state) ? Outcome::ok : Outcome::busy;
-  }
-  /// Until `id` is over, or for the time of a slice.
-  void wait_for(TaskId id, std::chrono::nanoseconds slice) {
+  /// Until it says ok or empty; ends the command where that does not come.
+  void wait_for(const std::function<Outcome(const Limit&)>& wait) {
     const std::int64_t left_ns = std::max<std::int64_t>(0, until_ns_ - base::monotonic_ns());
-    const Limit limit(interruption_.token(), std::min(slice, std::chrono::nanoseconds(left_ns)));
-    const Outcome outcome = table_.wait(id, limit);
+    const Outcome outcome = wait(Limit(interruption_.token(), std::chrono::nanoseconds(left_ns)));
     if (outcome == Outcome::removed) throw Failure{kClosed, "the table was removed"};
     if (outcome == Outcome::ok || outcome == Outcome::empty) return;
     if (interruption_.requested())
       throw Failure{kSignal + interruption_.signal(),
                     std::string("ended by ") + signal_name(interruption_.signal()) + " before what was waited for was over"};
-    if (left_ns == 0) throw Failure{kFull, "what was waited for was not over within --timeout"};
+    if (outcome != Outcome::timeout) throw Failure{kFailed, std::string("the segment is damaged (") + to_string(outcome) + ")"};
+    throw Failure{kFull, "what was waited for was not over within --timeout"};
   }
   /// Says how it ended, or what it came to; the exit status that follows.
   int tell(TaskId id) {
@@ -208,17 +219,15 @@ class Waiting {
   int all() {
     int status = kOk;
     for (const TaskId id : request_.ids) {
-      while (look(id) == Outcome::busy) wait_for(id, std::chrono::seconds(1));
+      wait_for([&](const Limit& limit) { return table_.wait(id, limit); });
       status = std::max(status, tell(id));
     }
     return status;
   }
   int any() {
-    for (;;) {
-      for (const TaskId id : request_.ids)
-        if (look(id) != Outcome::busy) return tell(id);
-      wait_for(request_.ids.front(), std::chrono::milliseconds(10));
-    }
+    std::size_t which = 0;
+    wait_for([&](const Limit& limit) { return table_.wait_any(request_.ids, which, limit); });
+    return tell(request_.ids.at(which));
   }
 
   Request& request_;
@@ -247,6 +256,9 @@ const Verb& verb_of(const std::string& name) {
       {"cancel", Verb::Ids::some, {}, cancel},
       {"kick", Verb::Ids::perhaps, {"--name", "--all"}, kick},
       {"delete", Verb::Ids::some, {}, remove},
+      {"reprioritise", Verb::Ids::some, {}, reprioritise},
+      {"hold", Verb::Ids::some, {}, hold},
+      {"unhold", Verb::Ids::some, {}, unhold},
       {"wait", Verb::Ids::some, {"--any", "--timeout", "--results"}, wait},
       {"pause", Verb::Ids::none, {}, pause},
       {"resume", Verb::Ids::none, {}, resume},
@@ -271,7 +283,7 @@ int task_command(const Words& words) {
   const std::vector<std::string>& given = arguments.words();
   if (given.empty()) throw UsageError{"needs SEG/T"};
   const Address address = parse_table(given[0]);
-  if (given.size() < 2) throw UsageError{"needs to be told what: list, show, cancel, kick, delete, wait, pause, resume, drain or purge"};
+  if (given.size() < 2) throw UsageError{"needs to be told what: list, show, cancel, kick, delete, reprioritise, hold, unhold, wait, pause, resume, drain or purge"};
   const Verb& verb = verb_of(given[1]);
   for (const OptionSpec& option : known)
     if (arguments.has(option.name) && std::find(verb.options.begin(), verb.options.end(), option.name) == verb.options.end())
@@ -279,9 +291,12 @@ int task_command(const Words& words) {
   if (verb.ids == Verb::Ids::none && given.size() > 2)
     throw UsageError{std::string(verb.name) + " takes no ID; \"" + given[2] + "\" is one too many"};
   if (verb.ids == Verb::Ids::some && given.size() < 3) throw UsageError{std::string(verb.name) + " needs an ID"};
+  const bool ranks = verb.name == std::string("reprioritise");
+  if (ranks && given.size() < 4) throw UsageError{"reprioritise needs an ID and a priority: reprioritise ID... 0-255"};
   std::vector<TaskId> ids;
-  for (std::size_t i = 2; i < given.size(); ++i) ids.push_back(parse_task_id(given[i]));
-  Request request{given[0], address, open_table(address, "task"), arguments, std::move(ids)};
+  for (std::size_t i = 2; i + ranks < given.size(); ++i) ids.push_back(parse_task_id(given[i]));
+  const std::uint8_t priority = ranks ? parse_priority(given.back()) : std::uint8_t{0};
+  Request request{given[0], address, open_table(address, "task"), arguments, std::move(ids), priority};
   return verb.run(request);
 }
 

@@ -4,7 +4,7 @@
 namespace shmq::cli {
 
 const char* const kTableHelp =
-    R"help(Usage: shmq table SEG/T [--capacity N] [--payload BYTES] [--result BYTES]
+    R"help(Usage: shmq table SEG/T [--capacity N] [--policy POLICY] [--payload BYTES] [--result BYTES] [OPTIONS]
 
 Declares a task table: makes it, or does nothing where it is declared the same way already; fails (1) and names the
 difference where it is declared otherwise.
@@ -12,8 +12,17 @@ difference where it is declared otherwise.
   --capacity N      tasks that it holds in whatever state, those that are over and not removed included: 4096
   --payload BYTES   what a payload may have without a block of the segment: 64; rounded up to a multiple of 64; 0 to 64K
   --result BYTES    the same of results: 64
+  --policy POLICY   which task is next: fifo, the one that became ready first (the default, and the fastest); priority,
+                    the one with the least priority, where waiting counts as well (--aging); edf, the one with the
+                    earliest deadline
+  --aging SECONDS   with priority: a task of priority p goes before all that are submitted later than p times this after
+                    it, whatever theirs: 1
+  --errors N        how many of its last errors are kept with a task: 2, up to 16
+  --names N         how many names of tasks have figures of their own in shmq-stat tasks: 32, up to 4096
+  --keep-max N      how many tasks that are over are kept; beyond it the oldest go: 0, as many as there is room for. May
+                    be given another value later
 
-Example: shmq table demo/jobs --capacity 100000 --payload 256
+Example: shmq table demo/jobs --capacity 100000 --payload 256 --policy priority
 )help";
 
 const char* const kSubmitHelp =
@@ -25,6 +34,19 @@ submitted as they come. Prints the ids of the tasks, one a line. A task whose id
   --name NAME        what kind of task it is: workers may look at it; up to 63 bytes
   --retries N        how often a run that failed is followed by another one: 3. After that the task is dead
   --crashes N        how often one whose worker was killed is: 3
+  --timeouts N       how often one that took longer than --timeout is: 3
+  --timeout SECONDS  how long a run may take. Then it cannot complete the task any more, and the task is run again
+  --backoff FIRST[:MOST]
+                     seconds until the next run: FIRST, then twice as long each time, up to MOST (an hour). 5:5 is
+                     always 5. Without it: at once
+  --jitter PERCENT   how much of that chance decides on: 0
+  --priority N       0, the first, to 255: 128. Counts in a table with --policy priority
+  --deadline SECONDS from now on: counts in a table with --policy edf, and for --overdue
+  --overdue WHAT     what becomes of a task that was not started by its deadline: run (the default) or expire
+  --expires SECONDS  it expires where it was not started by then
+  --delay SECONDS    it is not started before
+  --hold             it is not started before shmq task SEG/T unhold
+  --keep-for SECONDS how long it stays in the table once it is over
   --correlation N    a number of yours that goes with it
   --forget           it leaves the table as soon as it is done, and its result with it (a dead one stays). Otherwise it
                      stays until it is removed: shmq task SEG/T purge
@@ -56,6 +78,8 @@ const char* const kTaskHelp =
        shmq task SEG/T cancel ID...
        shmq task SEG/T kick ID... | --name NAME | --all
        shmq task SEG/T delete ID...
+       shmq task SEG/T reprioritise ID... PRIORITY
+       shmq task SEG/T hold ID... | unhold ID...
        shmq task SEG/T wait ID... [--any] [--timeout SECONDS] [--results]
        shmq task SEG/T purge [--state STATE]... [--name NAME]
        shmq task SEG/T pause | resume | drain
@@ -69,6 +93,9 @@ What is in a task table, and what can be done to it.
   cancel   a task that waits is cancelled; one that runs is asked to stop, and may get done all the same
   kick     dead tasks are made ready again, as if they had never been run: some, those of a name, or all
   delete   tasks that wait or are over leave the table, and their results with them
+  reprioritise
+           tasks that wait have another priority from now on, 0 (first) to 255
+  hold     tasks that wait are not started before unhold
   wait     until all of them are over (--any: the first), or --timeout passes (5). Prints id and state; with --results the
            results, each followed by a newline. Fails (1) where one did not get done
   purge    removes the tasks that are done, cancelled or expired; dead ones only where --state dead asks for it

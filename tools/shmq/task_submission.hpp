@@ -20,7 +20,7 @@ struct Submission {
   }
 };
 
-/// --name, --retries, --crashes, --correlation, --forget, as the command declares them.
+/// What the options that are about a task say: --name to --keep-for of submit.
 Submission submission_of(const Arguments& arguments);
 
 /// The largest payload that a task of this table can have: what its record holds, or the largest block.

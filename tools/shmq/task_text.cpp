@@ -1,9 +1,12 @@
 #include "task_text.hpp"
 
+#include <time.h>
+
 #include <charconv>
 
 #include "failure.hpp"
 #include "payload_text.hpp"
+#include "shmq/base/clock.hpp"
 #include "text.hpp"
 
 namespace shmq::cli {
@@ -33,6 +36,14 @@ TaskId parse_task_id(const std::string& text) {
   return id;
 }
 
+std::uint8_t parse_priority(const std::string& text) {
+  std::uint8_t priority = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), priority);
+  if (error != std::errc{} || end != text.data() + text.size())
+    throw UsageError{"\"" + text + "\" is no priority: a whole number from 0, the first, to 255"};
+  return priority;
+}
+
 std::string ends_text(const layout::Tally& ended) {
   std::string text;
   const auto add = [&](std::uint32_t count, const char* one, const char* many) {
@@ -59,11 +70,34 @@ std::string People::text(std::uint32_t id) const {
   return "\"" + stat::printable(p->name) + "\" (id " + std::to_string(id) + ", pid " + std::to_string(p->pid) + ")";
 }
 
+namespace {
+
+/// ", 50 % halfway"; empty where nothing is known.
+std::string progress_text(const TaskInfo& info) {
+  if (info.percent == 0 && info.note.empty()) return "";
+  return ", " + std::to_string(info.percent) + " %" + (info.note.empty() ? "" : " " + stat::printable(info.note));
+}
+
+std::string error_text(const TaskErrorInfo& error) {
+  std::string text = "run " + std::to_string(error.run) + ": " + to_string(error.end);
+  if (error.signal != 0) text += ", signal " + std::to_string(error.signal) + (error.core_dumped ? " (core dumped)" : "");
+  return text + (error.text.empty() ? "" : ", " + stat::printable(error.text)) + ", " + stat::time_text(error.at_real_ns);
+}
+
+/// "in 3.2 s", of a time on CLOCK_BOOTTIME.
+std::string until_text(std::int64_t boot_ns) {
+  const std::int64_t left_ns = boot_ns - base::clock_ns(CLOCK_BOOTTIME);
+  return left_ns < 0 ? stat::duration_text(-left_ns) + " ago" : "in " + stat::duration_text(left_ns);
+}
+
+}  // namespace
+
 std::string task_line(const TaskInfo& info, const People& people) {
   const std::string ends = ends_text(info.ended);
   return std::to_string(info.id) + "\t" + to_string(info.state) + "\t" + stat::printable(info.name) + "\t" +
          std::to_string(info.runs) + (info.runs == 1 ? " run" : " runs") + "\t" + std::to_string(info.payload_bytes) + " B\t" +
-         (info.owner == 0 ? ends : "by " + people.text(info.owner) + (ends.empty() ? "" : "; " + ends)) + "\n";
+         (info.owner == 0 ? ends : "by " + people.text(info.owner) + progress_text(info) + (ends.empty() ? "" : "; " + ends)) +
+         (info.errors.empty() || info.errors.back().text.empty() ? "" : "; " + stat::printable(info.errors.back().text)) + "\n";
 }
 
 std::string task_picture(const TaskInfo& info, const People& people, const std::optional<std::string>& result) {
@@ -73,12 +107,17 @@ std::string task_picture(const TaskInfo& info, const People& people, const std::
     title.resize(13, ' ');
     text += "  " + title + value + "\n";
   };
-  line("state", to_string(info.state) + (info.owner == 0 ? "" : ", by " + people.text(info.owner)));
+  line("state", to_string(info.state) + (info.owner == 0 ? "" : ", by " + people.text(info.owner) + progress_text(info)));
   line("name", info.name.empty() ? "-" : stat::printable(info.name));
   const std::string ends = ends_text(info.ended);
   line("runs", std::to_string(info.runs) + (ends.empty() ? "" : "; " + ends));
   line("payload", std::to_string(info.payload_bytes) + " B");
   line("correlation", std::to_string(info.correlation));
+  line("priority", std::to_string(info.priority));
+  line("submitted", stat::time_text(info.submitted_real_ns));
+  if (info.deadline_ns != 0) line("deadline", until_text(info.deadline_ns));
+  if (info.due_ns != 0) line("due", until_text(info.due_ns));
+  for (const TaskErrorInfo& error : info.errors) line("error", error_text(error));
   if (result) line("result", std::to_string(result->size()) + " B  " + shown(*result));
   return text;
 }
@@ -96,7 +135,14 @@ void put_task(stat::Json& json, const TaskInfo& info, const People& people, cons
   json.member("runs", info.runs).member("last_end", to_string(info.last_end));
   json.key("ended").open('{').member("failures", info.ended.failures).member("crashes", info.ended.crashes);
   json.member("timeouts", info.ended.timeouts).member("releases", info.ended.releases).close('}');
-  json.member("payload_bytes", info.payload_bytes).member("correlation", info.correlation);
+  json.member("payload_bytes", info.payload_bytes).member("correlation", info.correlation).member("priority", info.priority);
+  json.member("percent", info.percent).member("note", info.note).member("submitted_ns", info.submitted_real_ns);
+  json.member("deadline_boot_ns", info.deadline_ns).member("due_boot_ns", info.due_ns).key("errors").open('[');
+  for (const TaskErrorInfo& error : info.errors) {
+    json.open('{').member("run", error.run).member("end", to_string(error.end)).member("signal", error.signal);
+    json.member("core_dumped", error.core_dumped).member("at_ns", error.at_real_ns).member("text", error.text).close('}');
+  }
+  json.close(']');
   if (result == nullptr) return;
   json.key("result");
   if (!*result) {

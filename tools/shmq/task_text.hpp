@@ -15,6 +15,8 @@ namespace shmq::cli {
 TaskState parse_state(const std::string& text);
 /// UsageError where it cannot be an id.
 TaskId parse_task_id(const std::string& text);
+/// 0 to 255.
+std::uint8_t parse_priority(const std::string& text);
 
 /// "dead after 4 runs (4 failures)": how a task stands that did not get done.
 std::string fate_text(const TaskInfo& info);
