@@ -224,7 +224,8 @@ void finish_tasks(TaskCrew& crew, const TaskDeed& deed) {
     if (become.state != TaskState::done) continue;
     const std::size_t bytes = by_victim ? *deed.result_bytes : result_bytes_of(become.value);
     const std::string result = crew.other.ask("t:result " + std::to_string(become.id));
-    require(result == std::to_string(bytes) + "/" + std::to_string(bytes == 0 ? 0 : become.value), task + "has the result " + result);
+    const std::uint64_t value = by_victim ? deed.result_value.value_or(become.value) : become.value;
+    require(result == std::to_string(bytes) + "/" + std::to_string(bytes == 0 ? 0 : value), task + "has the result " + result);
   }
   crew.clear();
   for (const TaskLook& seen : crew.look()) require(seen.state == TaskState::free, std::string("after all were removed, one is ") + shmq::to_string(seen.state));

@@ -68,6 +68,7 @@ struct TaskDeed {
   bool lapses = false;          // tasks have a longest run time
   bool forgets = false;         // tasks that are not kept: who is done has its record cleared away
   std::optional<std::size_t> result_bytes = {};  // the victim completes a run, with so many
+  std::optional<std::uint64_t> result_value = {};  // ... of another value than the task's
   /// Instead of all work and all room past a stopped victim.
   std::function<void(TaskCrew&)> meanwhile = nullptr;
   std::function<void(TaskCrew&, Fate)> after = [](TaskCrew&, Fate) {};

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <thread>
 
 namespace killtest {
@@ -102,6 +103,19 @@ TEST(TaskDue, a_run_that_takes_too_long_is_ended_once) {
   deed.before = [](Party& p) { first_task(p), std::this_thread::sleep_for(milliseconds(35)); };
   deed.act = keep_time;
   task_killed("task_timeout", deed);
+}
+// Stopped while it writes its result, a worker goes on when its time is over and the task has the result of another run.
+TEST(TaskDue, a_stopped_worker_writes_over_nobodys_result) {
+  TaskDeed deed = with("limit=20", run_one, [](Party& p) {
+    std::array<std::byte, inline_bytes> result{};
+    write_payload(result, 77);
+    say(p, p.tasks().runs[0].done(result));
+  }, TaskPolicy::fifo, 1);
+  deed.lapses = true;
+  deed.result_bytes = inline_bytes;
+  deed.result_value = 77;
+  deed.meanwhile = [](TaskCrew& crew) { crew.work(false); };
+  task_stopped("task_stopped_result", deed);
 }
 TEST(TaskDue, what_was_kept_for_a_time_goes_with_its_block) {
   const auto one_that_waits = [](Party& p) {
