@@ -1,6 +1,7 @@
 #!/bin/bash
 # shmq work: a command for each task, and what becomes of the task whoever ends, and how.
 . "$(dirname "$0")/lib.sh"
+submit_limited=$2
 
 export work
 "$shmq" create "$seg" --size 16M --blocks 8x64K,2x1M || exit 1
@@ -106,11 +107,12 @@ expect 0 "$shmq" work "$seg/t" --count 1 -- echo {}
 says "the payload has a NUL in it"
 is_in dead "$id" || fail "the task is $(state "$id")"
 
-begin "a command that a signal ends has failed"
+begin "a command that a signal ends is a crash"
 new_table
 id=$("$shmq" submit "$seg/t" --retries 0 --crashes 0 x)
-expect 0 "$shmq" work "$seg/t" --count 1 -- sh -c 'kill -SEGV $$'
+expect 0 "$shmq" work "$seg/t" --count 1 -- sh -c 'echo "the end of it" >&2; kill -SEGV $$'
 is_in dead "$id" || fail "the task is $(state "$id")"
+"$shmq" task "$seg/t" list | grep -q '1 crash' || fail "$("$shmq" task "$seg/t" list)"
 
 begin "an output that is too large is a failure that says so"
 new_table
@@ -145,6 +147,17 @@ expect 0 "$shmq" task "$seg/t" cancel "$id"
 ends 0 $worker
 is_in cancelled "$id" || fail "the task is $(state "$id")"
 until_true gone "$(cat "$work/pid.a")"
+
+for slots in 1 2; do
+  begin "a command whose run took longer than its task allows has lost its lease, and is ended: $slots slots"
+  new_table
+  rm -f "$work"/go.*
+  id=$("$submit_limited" "$seg" t 300 a)
+  expect 0 "$shmq" work "$seg/t" --count 1 --slots $slots -- "$work/waits" {}
+  says "its lease was lost"
+  is_in dead "$id" || fail "the task is $(state "$id")"
+  [ ! -e "$work/pid.a" ] || gone "$(cat "$work/pid.a")" || fail "the command goes on"
+done
 
 begin "a worker that is killed with SIGKILL: its commands are ended, and its tasks run elsewhere"
 new_table

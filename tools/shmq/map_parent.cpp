@@ -38,7 +38,8 @@ constexpr std::int64_t kLastWriteNs = 500'000'000;
 class OwnSegment {
  public:
   explicit OwnSegment(unsigned workers) {
-    const TaskTableOptions table{.capacity = kMapItems, .payload_bytes = 192, .result_bytes = kMapResultBytes};
+    const TaskTableOptions table{
+        .capacity = kMapItems, .payload_bytes = 192, .result_bytes = kMapResultBytes, .errors = 0, .names = 0};
     // A killed worker keeps its row until it is swept.
     CapacityPlan plan(2 * workers + 8, 8);
     plan.task_table(table).blocks(1024, 256).blocks(kMapItemMax + 1, std::max(8u, 2 * workers));

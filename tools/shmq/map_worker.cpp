@@ -171,7 +171,7 @@ void MapWorker::settle(Run& run, const Ending& ending, std::int64_t started_ns, 
   if (!ending.good() && place_.options.retries != 0) {
     const std::optional<TaskInfo> info = table_.info(run.id());
     if (info && info->ended.failures < place_.options.retries) {
-      (void)run.fail();
+      (void)run.fail(ending_text(ending));
       return;
     }
   }

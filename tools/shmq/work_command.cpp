@@ -38,6 +38,7 @@ class Work {
   }
   void read_signals();
   void look_after_table();
+  void removed();
   void advance();
   void take_one();
   void start(Run run);
@@ -145,16 +146,23 @@ void Work::take_one() {
       if (!over_) sleep();
       return;
     case Outcome::removed:
-      return look_after_table();
+      return removed();
     default:
       throw Failure{kFailed, std::string("cannot take a task: ") + to_string(run.outcome())};
   }
 }
 
-/// Nobody wants what its commands are doing, once it is removed.
+/// While all slots are taken nothing waits in the table, where the time is kept and the dead are found: this does it instead.
+/// Once the table is removed, nobody wants what its commands are doing.
 void Work::look_after_table() {
-  // Of no task: it does not wait.
-  if (status_ == kClosed || open_.table.wait(TaskId{0}) != Outcome::removed) return;
+  const auto job = std::find_if(slots_.begin(), slots_.end(), [](const auto& slot) { return slot != nullptr; });
+  if (job == slots_.end() || status_ == kClosed) return;
+  const Outcome outcome = open_.table.wait((*job)->id(), std::chrono::nanoseconds(0));
+  if (outcome == Outcome::removed) removed();
+}
+
+void Work::removed() {
+  if (status_ == kClosed) return;
   remark("work: the table was removed");
   status_ = kClosed;
   over_ = true;

@@ -37,8 +37,9 @@ const char* const kWorkHelp =
 
 Takes tasks of a table and runs COMMAND for each. The payload stands at each {} in the arguments; where there is no {}, it is
 the command's standard input. There is no shell. What the command writes to standard output is the task's result, without
-its last newline; standard error passes through. Exit status 0: the task is done. Any other, or a signal: the run failed, and
-the task is run again as often as it says (shmq submit --retries). Any number of shmq work may serve one table.
+its last newline; standard error passes through. Exit status 0: the task is done. Any other: the run failed, a signal: it
+crashed, and the task is run again as often as it says (shmq submit --retries, --crashes). Any number of shmq work may serve
+one table.
 
   --slots N            commands at a time: the processors, up to 1000
   --timeout SECONDS    end a command that takes longer; the run has failed

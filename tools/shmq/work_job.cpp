@@ -66,7 +66,7 @@ void WorkJob::stop() {
 
 /// Whether the run may go on.
 void WorkJob::watch() {
-  if (!run_.valid())
+  if (run_.heartbeat() != Outcome::ok)
     end_for(Why::lost);
   else if (run_.cancelled())
     end_for(Why::cancelled);
@@ -173,9 +173,11 @@ bool WorkJob::complete() {
 }
 
 void WorkJob::fail(const Ending& ending) {
-  (void)ending;
   if (!started_) remark(label() + ": " + last_line_);
-  (void)run_.fail();
+  if (ending.signal != 0)
+    (void)run_.crash(ending.signal, ending.core, last_line_);
+  else
+    (void)run_.fail(last_line_.empty() ? ending_text(ending) : last_line_);
 }
 
 std::int64_t WorkJob::due_ns() const { return std::min(child_.due_ns(), ends_ns_); }

@@ -27,6 +27,7 @@ class WorkJob {
   /// Starts the command. Where that cannot be, the run has failed, and advance() is true at once.
   WorkJob(Run run, const CommandLine& command, const WorkOptions& options, int epoll, CommandPid& running);
 
+  TaskId id() const { return id_; }
   /// Looks after the command, and ends the run after it. True once both are over.
   bool advance();
   /// Ends the command, and gives the run back.

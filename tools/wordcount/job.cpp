@@ -3,12 +3,11 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <iostream>
-#include <set>
 #include <shmq/base/clock.hpp>
 #include <shmq/inspect.hpp>
 #include <shmq/shmq.hpp>
@@ -36,18 +35,19 @@ T require(shmq::Result<T> result) {
   return std::move(*result);
 }
 
+constexpr shmq::TaskTableOptions kTable{.capacity = kWindow};
+
 shmq::SegmentOptions size_of_segment() {
   // A count of 32 KiB of text is at most 2.7 times as long as the text: six bytes more for each word, of two
   // letters.
   return require(shmq::CapacityPlan()
-                     .queue({.capacity = 64})
-                     .queue({.capacity = 64})
-                     .blocks(kChunkBytes, 96)
-                     .blocks(4 * kChunkBytes, 48)
+                     .task_table(kTable)
+                     .blocks(kChunkBytes, kWindow)
+                     .blocks(4 * kChunkBytes, kWindow)
                      .options());
 }
 
-/// What `shmq-stat show SEGMENT` prints: the program beside this one, or the one in PATH.
+/// What `shmq-stat tasks SEGMENT/TABLE` prints: the program beside this one, or the one in PATH.
 std::string stat_table(const std::string& segment) {
   char self[4096] = {};
   const ssize_t length = ::readlink("/proc/self/exe", self, sizeof self - 1);
@@ -55,7 +55,7 @@ std::string stat_table(const std::string& segment) {
   program.erase(program.rfind('/') == std::string::npos ? 0 : program.rfind('/') + 1);
   program += "shmq-stat";
   if (::access(program.c_str(), X_OK) != 0) program = "shmq-stat";
-  FILE* pipe = ::popen(("'" + program + "' show " + segment + " 2>&1").c_str(), "r");
+  FILE* pipe = ::popen(("'" + program + "' tasks " + segment + "/" + kShards + " 2>&1").c_str(), "r");
   if (pipe == nullptr) return "(shmq-stat could not be started)\n";
   std::string text;
   char buffer[4096];
@@ -69,9 +69,8 @@ class Job {
       : corpus_(corpus),
         options_(options),
         name_("wordcount-" + std::to_string(::getpid())),
-        segment_(require(shmq::Segment::create(name_, size_of_segment(), {.name = "collector"}))),
-        chunks_(require(segment_.queue(kChunks, {.capacity = 64}))),
-        counts_(require(segment_.queue(kCounts, {.capacity = 64}))) {}
+        segment_(require(shmq::Segment::create(name_, size_of_segment(), {.name = "submitter"}))),
+        shards_(require(segment_.task_table(kShards, kTable))) {}
 
   ~Job() {
     children_.end_all();
@@ -80,102 +79,123 @@ class Job {
 
   JobResult run() {
     const std::int64_t begin_ns = shmq::base::monotonic_ns();
-    children_.start("feeder", [&] { return feed(name_, corpus_); });
-    if (options_.kill_one) start_victim();
-    for (unsigned i = options_.kill_one ? 1 : 0; i < options_.workers; ++i)
-      children_.start("worker", [&] { return work(name_, nullptr); });
-    collect();
+    if (options_.kill_one)
+      start_victim();
+    else
+      start_workers(options_.workers);
+    for (const std::string& file : corpus_.files)
+      for_each_chunk(file, [&](std::string_view text) {
+        submit(text);
+        return true;
+      });
+    if (options_.kill_one && held_ == 0)
+      throw std::runtime_error("the worker that was to be killed got no shard to run: the corpus is empty");
+    shards_.drain();
+    while (!submitted_.empty()) collect_oldest();
+    if (victim_ > 0) kill_victim();
+    while (children_.any_running()) check_children();
+    check_children();
     result_.seconds = static_cast<double>(shmq::base::monotonic_ns() - begin_ns) / 1e9;
-    result_.messages = result_.chunks * 2;
     return std::move(result_);
   }
 
  private:
-  /// The victim works alone until it holds a message and says so: so it is certain to get one.
+  void start_workers(unsigned count) {
+    for (unsigned i = 0; i < count; ++i) children_.start("worker", [&] { return work(name_, nullptr); });
+  }
+
+  /// The victim works alone until it runs a shard and says so: so it is certain to get one.
   void start_victim() {
     int ends[2];
     if (::pipe(ends) != 0) throw std::runtime_error("cannot make a pipe");
-    const std::uint64_t expected_chunks = corpus_.bytes / kChunkBytes + corpus_.files.size();
-    const Victim victim{expected_chunks >= 20 ? std::uint64_t{5} : 1, ends[1]};
+    hold_at_ = corpus_.bytes / kChunkBytes >= 20 ? 5 : 1;
+    const Victim victim{hold_at_, ends[1]};
     victim_ = children_.start("victim", [&] { return work(name_, &victim); });
     ::close(ends[1]);
-    pollfd readable{ends[0], POLLIN, 0};
+    reports_ = ends[0];
+  }
+
+  void wait_for_report() {
+    pollfd readable{reports_, POLLIN, 0};
     while (::poll(&readable, 1, 100) <= 0) {
       check_stop();
       check_children();
     }
-    const bool told = ::read(ends[0], &held_, sizeof held_) == sizeof held_;
-    ::close(ends[0]);
-    if (!told)
-      throw std::runtime_error(
-          "the worker that was to be killed got no message to hold: the corpus is empty");
+    const bool told = ::read(reports_, &held_, sizeof held_) == sizeof held_;
+    ::close(reports_);
+    reports_ = -1;
+    if (!told) throw std::runtime_error("the worker that was to be killed ended before");
+    start_workers(options_.workers - 1);
   }
 
-  void collect() {
-    shmq::Consumer<> in = counts_.consumer();
-    for (;;) {
+  void submit(std::string_view text) {
+    if (submitted_.size() == kWindow) collect_oldest();
+    const shmq::Submitted submitted = shards_.submit(std::as_bytes(std::span(text)));
+    if (!submitted) throw std::runtime_error(std::string("cannot submit a shard: ") + to_string(submitted.outcome));
+    submitted_.push_back(submitted.id);
+    ++count_;
+    if (reports_ >= 0 && count_ == hold_at_) wait_for_report();
+  }
+
+  /// In the order of submission. The one that the victim runs is waited for when all others that fit the table are
+  /// submitted, and run beside it: then it is time.
+  void collect_oldest() {
+    const shmq::TaskId id = submitted_.front();
+    submitted_.pop_front();
+    if (id == held_ && victim_ > 0) kill_victim();
+    shmq::Outcome outcome = shmq::Outcome::timeout;
+    while ((outcome = shards_.wait(id, 50ms)) == shmq::Outcome::timeout) {
       check_stop();
-      shmq::Message message = in.receive(50ms);
-      if (message) {
-        take(message);
-        message.release();
-      } else if (message.outcome() == shmq::Outcome::closed) {
-        return;
-      } else if (message.outcome() != shmq::Outcome::timeout) {
-        throw std::runtime_error(std::string("cannot receive a count: ") + to_string(message.outcome()));
-      }
-      // Others have worked beside it, or wait for it by now: it is time.
-      if (victim_ > 0 && (result_.chunks >= 32 || message.outcome() == shmq::Outcome::timeout)) kill_victim();
-      if (!children_.any_running()) counts_.close();
       check_children();
-      show_progress();
     }
+    const auto result = shards_.result(id);
+    if (outcome != shmq::Outcome::ok || !result)
+      throw std::runtime_error("shard " + std::to_string(id) + " was not done: " + why_not(id, outcome));
+    take(id, *result);
+    (void)shards_.remove(id);
+    show_progress();
+  }
+
+  std::string why_not(shmq::TaskId id, shmq::Outcome outcome) const {
+    const std::optional<shmq::TaskInfo> info = shards_.info(id);
+    return info ? shmq::to_string(info->state) : shmq::to_string(outcome);
   }
 
   void check_children() {
-    if (!children_.any_running() && chunks_.closed()) return;
+    (void)children_.any_running();
     if (!children_.failed().empty()) throw std::runtime_error(children_.failed());
   }
 
-  void take(const shmq::Message& message) {
+  void take(shmq::TaskId id, std::span<const std::byte> result) {
     ResultHeader header{};
-    if (message.size() < sizeof header) throw std::runtime_error("a count is too short");
-    std::memcpy(&header, message.data().data(), sizeof header);
-    if (header.redelivered != 0) ++result_.redelivered;
-    const shmq::MessageId id{header.chunk_generation, header.chunk_position};
-    if (killed_ns_ != 0 && header.redelivered != 0 && id.generation == held_.generation &&
-        id.position == held_.position) {
-      result_.repair_ms = static_cast<double>(header.received_ns - killed_ns_) / 1e6;
+    if (result.size() < sizeof header) throw std::runtime_error("a count is too short");
+    std::memcpy(&header, result.data(), sizeof header);
+    if (header.runs_before != 0) ++result_.rerun;
+    if (id == held_ && killed_ns_ != 0 && header.runs_before != 0) {
+      result_.repair_ms = static_cast<double>(header.started_ns - killed_ns_) / 1e6;
       result_.repaired_by = header.worker_pid;
     }
-    if (!seen_.insert(id).second) {
-      ++result_.repeats_dropped;
-      return;
-    }
-    if (!decode_into(message.data().subspan(sizeof header), result_.words))
-      throw std::runtime_error("a count is damaged");
-    ++result_.chunks;
-    result_.bytes += header.chunk_bytes;
+    if (!decode_into(result.subspan(sizeof header), result_.words)) throw std::runtime_error("a count is damaged");
+    ++result_.shards;
+    result_.bytes += header.shard_bytes;
   }
 
-  /// It says that it holds the message, and so does the segment; only then is it killed.
+  /// It says that it runs the task, and so does the segment; only then is it killed.
   void kill_victim() {
     const shmq::SegmentSnapshot snapshot = require(shmq::inspect_segment(name_));
-    const shmq::ObjectSnapshot* chunks = snapshot.queue(kChunks);
-    bool holds = false;
-    if (chunks != nullptr && chunks->queue)
-      for (const shmq::HoldSnapshot& hold : chunks->queue->holds) {
-        const shmq::ParticipantSnapshot* holder = snapshot.participant(hold.participant);
-        holds |= hold.kind == shmq::HoldSnapshot::Kind::reading && holder != nullptr &&
-                 holder->pid == static_cast<std::uint32_t>(victim_) && hold.oldest_position == held_.position;
+    bool runs = false;
+    for (const shmq::ObjectSnapshot& object : snapshot.objects) {
+      if (object.name != kShards || !object.tasks) continue;
+      for (const shmq::TaskTableSnapshot::InHand& task : object.tasks->in_hand) {
+        const shmq::ParticipantSnapshot* worker = snapshot.participant(task.participant);
+        runs |= task.id == held_ && task.running && worker != nullptr &&
+                worker->pid == static_cast<std::uint32_t>(victim_);
       }
-    if (!holds)
-      throw std::runtime_error(
-          "the segment does not say that the worker holds the message that it claims to hold");
+    }
+    if (!runs) throw std::runtime_error("the segment does not say that the worker runs the task that it claims to run");
     result_.stat_table = stat_table(name_);
-    result_.held_id = std::to_string(held_.generation) + ":" + std::to_string(held_.position);
-    std::cout << "kill        SIGKILL to worker " << victim_ << " while it holds message " << result_.held_id
-              << std::endl;
+    result_.held_id = held_;
+    std::cout << "kill        SIGKILL to worker " << victim_ << " while it runs task " << held_ << std::endl;
     killed_ns_ = shmq::base::monotonic_ns();
     children_.kill(victim_);
     victim_ = 0;
@@ -186,7 +206,7 @@ class Job {
     if (percent < shown_ + 20 && percent != 100) return;
     if (percent == shown_) return;
     shown_ = percent;
-    std::cout << "progress    " << percent << " %, " << result_.chunks << " chunks, " << result_.words.size()
+    std::cout << "progress    " << percent << " %, " << result_.shards << " shards, " << result_.words.size()
               << " different words" << std::endl;
   }
 
@@ -194,13 +214,15 @@ class Job {
   const JobOptions options_;
   const std::string name_;
   shmq::Segment segment_;
-  shmq::Queue<> chunks_;
-  shmq::Queue<> counts_;
+  shmq::TaskTable shards_;
   Children children_;
   JobResult result_;
-  std::set<shmq::MessageId> seen_;
+  std::deque<shmq::TaskId> submitted_;  // and not collected
+  std::uint64_t count_ = 0;             // that were submitted
+  std::uint64_t hold_at_ = 0;
+  int reports_ = -1;  // where the victim says what it runs; -1: nothing is expected
   pid_t victim_ = 0;
-  HeldMessage held_{};
+  shmq::TaskId held_ = 0;
   std::int64_t killed_ns_ = 0;
   std::uint64_t shown_ = 0;
 };

@@ -1,4 +1,4 @@
-// The job as a whole: feeder → chunks → workers → counts → collector, with one worker killed on the way.
+// The job as a whole: the corpus in shards, each a task; workers count them, and one of them is killed on the way.
 #pragma once
 
 #include <cstdint>
@@ -17,17 +17,18 @@ struct JobOptions {
 
 struct JobResult {
   Counts words;
-  std::uint64_t chunks = 0;
+  std::uint64_t shards = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t messages = 0;  // through both queues
-  std::uint64_t redelivered = 0;
-  std::uint64_t repeats_dropped = 0;
+  std::uint64_t rerun = 0;  // shards that were run more than once
   double seconds = 0;
-  std::string held_id;     // of the message that the victim held when it was killed
-  double repair_ms = -1;   // from the kill until another worker had that message; -1: nobody got it
-  int repaired_by = 0;     // pid
-  std::string stat_table;  // what shmq-stat showed just before the kill
+  std::uint64_t held_id = 0;  // of the task that the victim ran when it was killed
+  double repair_ms = -1;      // from the kill until another worker ran that task; -1: nobody did
+  int repaired_by = 0;        // pid
+  std::string stat_table;     // what shmq-stat showed just before the kill
 };
+
+/// How many tasks are in the table at once.
+inline constexpr std::uint32_t kWindow = 64;
 
 /// Throws std::runtime_error, with the reason, where the job cannot be done.
 JobResult run_job(const Corpus& corpus, const JobOptions& options);

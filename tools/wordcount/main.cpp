@@ -1,5 +1,5 @@
-// shmq-wordcount: counts the words of a corpus with several processes over shmq queues, kills one of them
-// while it holds a message, and compares the result with a plain count.
+// shmq-wordcount: counts the words of a corpus with several processes over a task table, kills one of them while it runs a
+// task, and compares the result with a plain count.
 #include <getopt.h>
 #include <signal.h>
 #include <unistd.h>
@@ -20,17 +20,17 @@ namespace {
 
 constexpr const char* kHelp = R"(Usage: shmq-wordcount [OPTION...] FILE...
 
-Counts the words (runs of ASCII letters) of the files, and of the files below folders, with several processes:
-a feeder sends pieces of text over one shmq queue, workers count them and send their counts over another, and a
-collector adds them up. One worker is killed with SIGKILL while it holds a message; its message is delivered again
-to another worker. The result is compared with a plain count by a single process.
+Counts the words (runs of ASCII letters) of the files, and of the files below folders, with several processes: pieces
+of text become tasks of a task table in shared memory, workers count them, and the counts are added up. One worker is
+killed with SIGKILL while it runs a task, which is run again by another. The result is compared with a plain count by a
+single process.
 
   --workers N   how many workers, the one that is killed included (default 3, at least 2)
   --no-kill     kill nobody
   --keep        leave the segment wordcount-PID for a look with shmq-stat
   --help, --version
 
-Exit status: 0 identical; 1 not identical, no redelivery after the kill, or the job failed; 2 wrong arguments.
+Exit status: 0 identical; 1 not identical, the killed worker's task was not run again, or the job failed; 2 wrong arguments.
 )";
 
 int usage(const std::string& why) {
@@ -43,7 +43,7 @@ bool compare(const wordcount::Counts& found, const std::map<std::string, std::ui
   int shown = 0;
   const auto differ = [&](const std::string& word, std::uint64_t a, std::uint64_t b) {
     if (++shown <= 10)
-      std::cerr << "  \"" << word << "\": " << a << " over the queues, " << b << " in the plain count\n";
+      std::cerr << "  \"" << word << "\": " << a << " over the table, " << b << " in the plain count\n";
   };
   for (const auto& [word, count] : plain) {
     const auto at = found.find(word);
@@ -60,7 +60,7 @@ int run(const std::vector<std::string>& arguments, const wordcount::JobOptions& 
   std::cout << std::fixed << std::setprecision(1);
   std::cout << "corpus      " << corpus.files.size() << " files, " << static_cast<double>(corpus.bytes) / 1e6
             << " MB\n"
-            << "processes   1 feeder, " << options.workers << " workers, 1 collector, 2 queues of 64 messages"
+            << "processes   1 submitter, " << options.workers << " workers, 1 table of " << wordcount::kWindow << " tasks"
             << std::endl;
   const wordcount::JobResult job = run_job(corpus, options);
 
@@ -73,28 +73,25 @@ int run(const std::vector<std::string>& arguments, const wordcount::JobOptions& 
   for (const auto& [word, count] : plain) total += count;
 
   if (options.kill_one) {
-    std::cout << "repair      message " << job.held_id;
+    std::cout << "repair      task " << job.held_id;
     if (job.repair_ms >= 0)
-      std::cout << " was with worker " << job.repaired_by << " " << job.repair_ms
-                << " ms after the kill, marked as redelivered\n";
+      std::cout << " was run by worker " << job.repaired_by << " " << job.repair_ms
+                << " ms after the kill; the killed run counts as a crash\n";
     else
-      std::cout << " was not delivered again\n";
-    std::cout << "redelivery  " << job.redelivered << " message(s) delivered again, " << job.repeats_dropped
-              << " repeated count(s) dropped\n\n"
-              << "just before the kill, shmq-stat said:\n\n"
-              << job.stat_table << '\n';
+      std::cout << " was not run again\n";
+    std::cout << "\njust before the kill, shmq-stat said:\n\n" << job.stat_table << '\n';
   }
   std::cout << "throughput  " << static_cast<double>(job.bytes) / 1e6 / job.seconds << " MB/s, "
-            << static_cast<double>(job.messages) / job.seconds << " messages/s (" << job.messages
-            << " messages in " << std::setprecision(2) << job.seconds
-            << " s; a plain count by one process took " << plain_seconds << " s)\n";
+            << static_cast<double>(job.shards) / job.seconds << " tasks/s (" << job.shards << " tasks in "
+            << std::setprecision(2) << job.seconds << " s; a plain count by one process took " << plain_seconds
+            << " s)\n";
   const bool identical = compare(job.words, plain);
   std::cout << "result      " << total << " words, " << plain.size()
             << " different: " << (identical ? "identical" : "NOT identical") << " to the plain count"
             << std::endl;
-  if (options.kill_one && job.redelivered == 0) {
-    std::cerr << "shmq-wordcount: a worker was killed with a message in its hands, and nothing was delivered "
-                 "again\n";
+  if (options.kill_one && (job.repair_ms < 0 || job.rerun != 1)) {
+    std::cerr << "shmq-wordcount: a worker was killed while it ran a task, and " << job.rerun
+              << " tasks were run again, not that one alone\n";
     return 1;
   }
   return identical ? 0 : 1;
