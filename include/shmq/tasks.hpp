@@ -31,6 +31,7 @@ class Segment;
 
 /// Never used again in this table; 0 is nobody's.
 using TaskId = std::uint64_t;
+using layout::KeyScope;
 using layout::RunEnd;
 using layout::TaskPolicy;
 using layout::TaskState;
@@ -62,6 +63,9 @@ struct TaskTableOptions {
   std::uint32_t errors = 2;
   /// How many names have figures of their own, 1216 bytes each: 0 to 4096.
   std::uint32_t names = 32;
+  /// How many tasks may have a key at once, 128 to 256 bytes each: 0 to 16,777,215. 0: none. A submission may find no room for
+  /// its key before there are so many, by chance: of so many random ones less than one in a million.
+  std::uint32_t keys = 0;
   /// How many tasks that are over are kept: when there are more, the oldest go (about in order of submission). 0: as many as
   /// there is room for. Not compared where the table is there already; set_keep_max() changes it.
   std::uint32_t keep_max = 0;
@@ -116,12 +120,27 @@ struct TaskOptions {
   Backoff backoff = {};
   /// How long it is kept once it is over. 0: until remove(), or keep_max.
   std::chrono::nanoseconds keep_for{0};
+
+  /// 1 to 63 bytes of any value: while a task has this key, who submits another one with it gets the id of the first
+  /// instead, and nothing is put in. Of two who submit at the same time one is first. "": none.
+  std::string_view key = {};
+  /// How long the task has its key; what the first one said counts. In any case only as long as the table knows the task: not
+  /// beyond remove(), keep_for or keep_max.
+  ///   until_done     until it is DONE, CANCELLED or EXPIRED. DEAD, it still has it, and is DEAD for whoever submits again,
+  ///                  until somebody kicks or removes it
+  ///   until_started  until its first run starts, whatever becomes of that
+  ///   for_time       for key_time from the submission on (CLOCK_BOOTTIME), however soon it is over; once it is, it is kept
+  ///                  (`keep`, `keep_for`) at least as long
+  KeyScope key_scope = KeyScope::until_done;
+  std::chrono::nanoseconds key_time{0};
 };
 
-/// What a submission came to. `id` is set where the outcome is ok.
+/// What a submission came to. `id` is set where the outcome is ok; it is that of an earlier task with the same key where
+/// `duplicate` is.
 struct Submitted {
   Outcome outcome = Outcome::full;
   TaskId id = 0;
+  bool duplicate = false;
   explicit operator bool() const { return outcome == Outcome::ok; }
 };
 
@@ -144,6 +163,7 @@ struct TaskInfo {
   layout::Tally ended;     // runs that ended, and did not complete it
   std::uint32_t runs = 0;  // that were started
   std::string name;
+  std::string key;
   std::uint32_t payload_bytes = 0;
   std::uint64_t correlation = 0;
   std::uint8_t priority = 0;
@@ -304,7 +324,8 @@ class TaskTable {
   std::uint32_t capacity() const { return table_->parts.capacity; }
 
   /// Puts a task in; once it returns ok, the task is there whoever is killed. Full: waits as long as `limit` allows.
-  /// ok; timeout, stopped; closed: the table drains; too_large, no_block; removed, detached, corrupt.
+  /// ok; timeout, stopped; closed: the table drains; too_large: the payload, or a key of more than 63 bytes, or any key
+  /// where the table was declared without; no_block; removed, detached, corrupt.
   Submitted submit(std::span<const std::byte> payload, const TaskOptions& options = {}, const Limit& limit = kNoLimit);
   /// The same without waiting: `full`.
   Submitted try_submit(std::span<const std::byte> payload, const TaskOptions& options = {});
@@ -367,7 +388,7 @@ class TaskTable {
   /// The word of the task, where it is there.
   std::optional<std::uint64_t> find(TaskId id) const;
   Outcome wait_until(const Limit& limit, const std::function<Outcome()>& look) const;
-  Outcome place(std::span<const std::byte> payload, const TaskOptions& options, TaskId& id);
+  Outcome place(std::span<const std::byte> payload, const TaskOptions& options, Submitted& submitted);
   std::shared_ptr<core::TaskTableHandle> table_;
 };
 

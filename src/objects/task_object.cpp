@@ -41,6 +41,9 @@ core::TaskTableParts make_parts(const core::SegmentView& view, std::uint64_t off
     parts.ready = ring(header->ready_head, header->ready_tail, places.ready);
   else
     parts.ready_tree = core::ShmMinTree({view.at<layout::Word>(offset + places.ready), core::MinTreeShape(shape.capacity)});
+  if (shape.keys != 0)
+    parts.key_index = core::ShmKeyIndex(
+        {view.at<layout::KeyBucket>(offset + places.keys), layout::key_buckets_log2(shape.keys)});
   parts.capacity = shape.capacity;
   parts.payload_room = shape.payload_room;
   parts.result_room = shape.result_room;
@@ -48,6 +51,7 @@ core::TaskTableParts make_parts(const core::SegmentView& view, std::uint64_t off
   parts.policy = shape.policy;
   parts.errors_kept = shape.errors;
   parts.names_kept = shape.names;
+  parts.keys = shape.keys;
   parts.aging_ns = shape.aging_ns;
   return parts;
 }
@@ -66,12 +70,14 @@ void initialise(const core::SegmentView& view, const core::ObjectSpace& space, c
   h.policy = shape.policy;
   h.errors = shape.errors;
   h.names = shape.names;
+  h.keys = shape.keys;
   h.aging_ns = shape.aging_ns;
   h.users_offset = places.users;
   h.names_offset = places.names;
   h.free_offset = places.free;
   h.ready_offset = places.ready;
   h.due_offset = places.due;
+  h.keys_offset = places.keys;
   h.records_offset = places.records;
   h.size_bytes = places.size_bytes;
   core::TaskTableParts parts = make_parts(view, space.offset, shape, places);
@@ -184,6 +190,7 @@ std::string difference(const core::TaskTableParts& is, const TableShape& asked) 
   differs("inline result", is.result_room, asked.result_room);
   differs("number of errors kept", is.errors_kept, asked.errors);
   differs("number of names with figures", is.names_kept, asked.names);
+  differs("number of keys", is.keys, asked.keys);
   if (is.policy != asked.policy) {
     text += (text.empty() ? "" : ", ") + std::string("policy is ") + to_string(is.policy) + ", not " + to_string(asked.policy);
   } else if (is.policy == layout::TaskPolicy::priority && is.aging_ns != asked.aging_ns) {
@@ -215,12 +222,13 @@ Result<TableShape> table_shape_of(const TaskTableOptions& options) {
     return refuse("inline result", options.result_bytes, 0, layout::kTaskInlineMax);
   if (options.errors > layout::kTaskErrorsMax) return refuse("number of errors kept", options.errors, 0, layout::kTaskErrorsMax);
   if (options.names > layout::kTaskNamesMax) return refuse("number of names with figures", options.names, 0, layout::kTaskNamesMax);
+  if (options.keys > layout::kTasksMax) return refuse("number of keys", options.keys, 0, layout::kTasksMax);
   if (options.aging.count() < 0 || options.aging > kAgingMax)
     return refuse("aging, in ns,", static_cast<std::uint64_t>(options.aging.count()), 0, static_cast<std::uint64_t>(kAgingMax.count()));
   if (options.policy > layout::TaskPolicy::edf) return refuse("policy", static_cast<std::uint64_t>(options.policy), 0, 2);
   const auto up = [](std::uint32_t bytes) { return (bytes + kRoomStep - 1) / kRoomStep * kRoomStep; };
   return TableShape{options.capacity, up(options.payload_bytes), up(options.result_bytes), options.policy,
-                    options.errors,   options.names,             options.keep_max,         options.aging.count()};
+                    options.errors,   options.names, options.keys, options.keep_max,         options.aging.count()};
 }
 
 TablePlaces places_of(const TableShape& shape, std::uint32_t rows) {
@@ -236,7 +244,9 @@ TablePlaces places_of(const TableShape& shape, std::uint32_t rows) {
   const std::uint64_t nodes = core::MinTreeShape(shape.capacity).nodes() * sizeof(layout::Word);
   places.ready = line_up(places.free + cells);
   places.due = line_up(places.ready + (shape.policy == layout::TaskPolicy::fifo ? cells : nodes));
-  places.records = line_up(places.due + nodes);
+  places.keys = line_up(places.due + nodes);
+  const std::uint64_t buckets = shape.keys == 0 ? 0 : std::uint64_t{1} << layout::key_buckets_log2(shape.keys);
+  places.records = line_up(places.keys + buckets * sizeof(layout::KeyBucket));
   places.size_bytes = places.records + std::uint64_t{shape.capacity} * shape.record_bytes();
   return places;
 }
@@ -252,13 +262,13 @@ bool table_of(const core::SegmentView& view, const core::ObjectSpace& space, cor
   if (h.capacity < 1 || h.capacity > layout::kTasksMax) return false;
   for (const std::uint32_t room : {h.payload_room, h.result_room})
     if (room > layout::kTaskInlineMax || room % kRoomStep != 0) return false;
-  if (h.errors > layout::kTaskErrorsMax || h.names > layout::kTaskNamesMax || h.policy > layout::TaskPolicy::edf ||
+  if (h.errors > layout::kTaskErrorsMax || h.names > layout::kTaskNamesMax || h.keys > layout::kTasksMax || h.policy > layout::TaskPolicy::edf ||
       h.aging_ns < 0 || h.aging_ns > kAgingMax.count())
     return false;
-  const TableShape shape{h.capacity, h.payload_room, h.result_room, h.policy, h.errors, h.names, 0, h.aging_ns};
+  const TableShape shape{h.capacity, h.payload_room, h.result_room, h.policy, h.errors, h.names, h.keys, 0, h.aging_ns};
   const TablePlaces places = places_of(shape, view.geometry().rows);
   if (h.rows != view.geometry().rows || h.ring_log2 != shape.ring_log2() || h.record_bytes != shape.record_bytes() ||
-      h.users_offset != places.users || h.names_offset != places.names || h.due_offset != places.due || h.free_offset != places.free || h.ready_offset != places.ready ||
+      h.users_offset != places.users || h.names_offset != places.names || h.due_offset != places.due || h.keys_offset != places.keys || h.free_offset != places.free || h.ready_offset != places.ready ||
       h.records_offset != places.records || h.size_bytes != places.size_bytes || places.size_bytes > space.size_bytes)
     return false;
   parts = make_parts(view, space.offset, shape, places);

@@ -21,6 +21,7 @@ struct TableShape {
   layout::TaskPolicy policy = layout::TaskPolicy::fifo;
   std::uint32_t errors = 0;
   std::uint32_t names = 0;
+  std::uint32_t keys = 0;
   std::uint32_t keep_max = 0;  // set at creation; no part of the shape
   std::int64_t aging_ns = 0;
   unsigned ring_log2() const;
@@ -35,6 +36,7 @@ struct TablePlaces {
   std::uint64_t free = 0;
   std::uint64_t ready = 0;
   std::uint64_t due = 0;
+  std::uint64_t keys = 0;
   std::uint64_t records = 0;
   std::uint64_t size_bytes = 0;
 };

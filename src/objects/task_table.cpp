@@ -4,6 +4,7 @@
 
 #include "core/blocks.hpp"
 #include "core/patience.hpp"
+#include "objects/task_keys.hpp"
 #include "objects/task_statistics.hpp"
 #include "objects/task_times.hpp"
 #include "objects/task_upkeep.hpp"
@@ -185,13 +186,33 @@ void write_times(TaskRecord& record, const TaskOptions& options, const Times& ti
   record.backoff_jitter.store(static_cast<std::uint32_t>(jitter * 65536), std::memory_order_relaxed);
 }
 
+/// Where the key is to last longer than the task's record would, that is kept so long.
+bool is_kept_for_its_key(const TaskOptions& options) {
+  return options.key.empty() || options.key_scope != KeyScope::for_time || options.key_time.count() <= 0 ||
+         (options.keep && (options.keep_for.count() <= 0 || options.keep_for >= options.key_time));
+}
+TaskOptions kept_for_its_key(TaskOptions options) {
+  options.keep_for = std::max(options.keep_for, options.key_time);
+  options.keep = true;
+  return options;
+}
+
 }  // namespace
 
-Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& options, TaskId& id) {
+Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& options, Submitted& submitted) {
+  if (!is_kept_for_its_key(options)) return place(payload, kept_for_its_key(options), submitted);
   core::TaskTableParts& parts = table_->parts;
   const core::SegmentView& view = table_->attachment->view();
   if (const Outcome outcome = usable(*table_); outcome != Outcome::ok) return outcome;
   if (parts.header->state.load(std::memory_order_relaxed) & layout::kTableDraining) return Outcome::closed;
+  std::optional<objects::KeyedTask> keyed;
+  if (!options.key.empty()) [[unlikely]] {
+    if (options.key.size() > layout::PackedKey::kBytesMax || parts.keys == 0) return Outcome::too_large;
+    // Before anything is taken: who submits what is there already needs no room.
+    keyed.emplace(parts, options.key);
+    if (const core::KeyStatus status = keyed->find(); status != core::KeyStatus::absent)
+      return keyed->answer(status, submitted);
+  }
   const bool in_block = payload.size() > parts.payload_room;
   if (in_block && !core::fits_a_block(view, payload.size())) return Outcome::too_large;
   core::BlockHints hints;
@@ -203,7 +224,7 @@ Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& 
     return outcome;
   }
   TaskRecord& record = parts.record(lease.index);
-  id = layout::task_id(lease.epoch(), lease.index);
+  const TaskId id = layout::task_id(lease.epoch(), lease.index);
   const std::uint64_t reference = block ? layout::block_reference(block->epoch, block->index) : layout::kNoBlock;
   record.payload_block.store(reference, std::memory_order_relaxed);
   record.result_block.store(layout::kNoBlock, std::memory_order_relaxed);
@@ -228,6 +249,7 @@ Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& 
     flags |= layout::kTaskNamed;
     record.name.set(options.name);
   }
+  if (keyed) flags |= keyed->write(record, options, to);
   record.flags.store(flags, std::memory_order_relaxed);
   record.priority.store(layout::of_run(lease.epoch(), options.priority), std::memory_order_relaxed);
   record.correlation.store(options.correlation, std::memory_order_relaxed);
@@ -237,9 +259,17 @@ Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& 
   parts.words.clear_tally(lease);
   // By the name while the record is ours.
   layout::TaskFigures* const named = flags & layout::kTaskNamed ? objects::figures_of_name(parts, record.name) : nullptr;
-  parts.words.publish(lease, to);
-  if (to == TaskState::ready) objects::announce_ready(parts, lease.index);
-  if (flags & layout::kTaskTimed) objects::begin_state(parts, lease.index);
+  if (keyed) {
+    const core::KeyStatus status = keyed->insert(id);
+    if (status != core::KeyStatus::inserted) {
+      objects::clear_away(view, parts, lease);
+      return keyed->answer(status, submitted);
+    }
+  }
+  // From here on the record may be changed by others: whoever finds it by its key may have published it.
+  submitted.id = id;
+  (void)parts.words.publish(lease, to);
+  objects::announce_submitted(parts, lease.index, to);
   core::count_figure(table_->user().figures.submitted);
   if (named != nullptr) core::count_figure(named->submitted);
   return Outcome::ok;
@@ -248,7 +278,7 @@ Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& 
 Submitted TaskTable::try_submit(std::span<const std::byte> payload, const TaskOptions& options) {
   Submitted submitted;
   if (table_->attachment->detached()) return {Outcome::detached};
-  submitted.outcome = place(payload, options, submitted.id);
+  submitted.outcome = place(payload, options, submitted);
   if (submitted.outcome == Outcome::full || submitted.outcome == Outcome::no_block)
     objects::housekeeping_of_a_try(*table_->attachment);
   return submitted;
@@ -257,7 +287,7 @@ Submitted TaskTable::try_submit(std::span<const std::byte> payload, const TaskOp
 Submitted TaskTable::submit(std::span<const std::byte> payload, const TaskOptions& options, const Limit& limit) {
   Submitted submitted;
   if (table_->attachment->detached()) return {Outcome::detached};
-  Outcome last = submitted.outcome = place(payload, options, submitted.id);
+  Outcome last = submitted.outcome = place(payload, options, submitted);
   if (last != Outcome::full && last != Outcome::no_block) return submitted;
   std::int64_t now_ns = 0;
   submitted.outcome = objects::wait_for(
@@ -268,7 +298,7 @@ Submitted TaskTable::submit(std::span<const std::byte> payload, const TaskOption
       },
       now_ns, [&](bool thorough) {
         if (thorough) keep_table_time(*table_);
-        last = place(payload, options, submitted.id);
+        last = place(payload, options, submitted);
         return last == Outcome::no_block ? Outcome::full : last;
       });
   return submitted;
@@ -344,6 +374,7 @@ std::optional<TaskInfo> TaskTable::info_at(std::uint32_t index) const {
     info.id = record.id.load(std::memory_order_relaxed);
     const std::uint32_t flags = record.flags.load(std::memory_order_relaxed);
     if (flags & layout::kTaskNamed) info.name = record.name.get();
+    if (flags & layout::kTaskKeyed) info.key = layout::key_of(record.key);
     read_more(parts, index, flags, info);
     info.payload_bytes = record.payload_bytes.load(std::memory_order_relaxed);
     info.correlation = record.correlation.load(std::memory_order_relaxed);

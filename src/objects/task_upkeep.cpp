@@ -63,6 +63,11 @@ void announce_ready(const core::TaskTableParts& parts, std::uint32_t index) {
   core::notify(parts.header->ready_event);
 }
 
+void announce_submitted(const core::TaskTableParts& parts, std::uint32_t index, TaskState state) {
+  if (state == TaskState::ready) announce_ready(parts, index);
+  if (is_timed(parts, index)) begin_state(parts, index);
+}
+
 void announce_free(const core::TaskTableParts& parts, std::uint32_t index) {
   hint(parts, parts.free, index);
   core::notify(parts.header->free_event);

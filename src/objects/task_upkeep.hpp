@@ -12,6 +12,8 @@ namespace shmq::objects {
 
 /// The task was made READY: says so to the workers.
 void announce_ready(const core::TaskTableParts& parts, std::uint32_t index);
+/// The task was published in this state.
+void announce_submitted(const core::TaskTableParts& parts, std::uint32_t index, layout::TaskState state);
 /// The record was made FREE: says so to the submitters.
 void announce_free(const core::TaskTableParts& parts, std::uint32_t index);
 /// The task is over: wakes who waits for it, and workers where the table drains. `me`: the caller, who makes room where

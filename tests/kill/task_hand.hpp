@@ -24,8 +24,9 @@ class TaskHand {
  public:
   explicit TaskHand(shmq::Segment& segment);
 
-  /// submit FIRST [COUNT [BYTES [FAILURES_MAX [CRASHES_MAX OPTION...]]]]   blocking; the ids. Options: see with_option()
+  /// submit FIRST [COUNT [BYTES [FAILURES_MAX [CRASHES_MAX [forget]]]]]   blocking; the ids
   /// trysubmit VALUE            answers the id, or nothing where the table is full
+  /// key KEY VALUE              submits with that key; the id, and 1 where it is of an earlier task, else 0
   /// hoard COUNT                claims COUNT, starts one and keeps it running
   /// finish                     completes what it keeps running; answers what work answers
   /// failrun                    starts a task and fails it
@@ -63,8 +64,6 @@ class TaskHand {
   shmq::TaskTable table_;
 };
 
-shmq::TaskTableOptions table_options(shmq::TaskPolicy policy = shmq::TaskPolicy::fifo);
-/// hold, forget, or delay= expires= keepfor= backoff= limit= and milliseconds.
-shmq::TaskOptions with_option(shmq::TaskOptions options, const std::string& word);
+shmq::TaskTableOptions table_options();
 
 }  // namespace killtest

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "shmq/core/min_tree.hpp"
+#include "shmq/layout/key_index.hpp"
 #include "shmq/layout/task_table.hpp"
 
 namespace shmq::core {
@@ -54,6 +55,21 @@ class ShmTreeMemory {
  private:
   layout::Word* nodes_ = nullptr;
   MinTreeShape shape_;
+};
+
+/// The index of keys (core/key_index.hpp).
+class ShmKeyMemory {
+ public:
+  ShmKeyMemory() = default;
+  ShmKeyMemory(layout::KeyBucket* buckets, unsigned buckets_log2) : buckets_(buckets), buckets_log2_(buckets_log2) {}
+  layout::Word& control(std::uint64_t bucket) const { return buckets_[bucket].control; }
+  layout::Word& cell(std::uint64_t bucket, unsigned i) const { return buckets_[bucket].cells[i]; }
+  unsigned cells() const { return layout::kKeyCells; }
+  unsigned buckets_log2() const { return buckets_log2_; }
+
+ private:
+  layout::KeyBucket* buckets_ = nullptr;
+  unsigned buckets_log2_ = 0;
 };
 
 }  // namespace shmq::core

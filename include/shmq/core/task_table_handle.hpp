@@ -8,6 +8,7 @@
 #include "shmq/core/attachment.hpp"
 #include "shmq/core/block_hints.hpp"
 #include "shmq/core/hint_ring.hpp"
+#include "shmq/core/key_index.hpp"
 #include "shmq/core/shm_task_memory.hpp"
 #include "shmq/core/task_words.hpp"
 
@@ -16,6 +17,7 @@ namespace shmq::core {
 using ShmTaskWords = TaskWords<ShmTaskMemory>;
 using ShmHintRing = HintRing<ShmHintMemory>;
 using ShmMinTree = MinTree<ShmTreeMemory>;
+using ShmKeyIndex = KeyIndex<ShmKeyMemory>;
 
 /// The parts of a table, over memory that was checked.
 struct TaskTableParts {
@@ -26,6 +28,7 @@ struct TaskTableParts {
   ShmHintRing ready;      // of TaskPolicy::fifo
   ShmMinTree ready_tree;  // of the others
   ShmMinTree due;
+  ShmKeyIndex key_index;  // where keys is not 0
   layout::TaskNameFigures* names = nullptr;
   // Copied and checked; never read from shared memory again.
   std::uint32_t capacity = 0;
@@ -35,6 +38,7 @@ struct TaskTableParts {
   layout::TaskPolicy policy = layout::TaskPolicy::fifo;
   std::uint32_t errors_kept = 0;
   std::uint32_t names_kept = 0;
+  std::uint32_t keys = 0;
   std::int64_t aging_ns = 0;
 
   layout::TaskRecord& record(std::uint32_t index) const { return words.memory().record(index); }

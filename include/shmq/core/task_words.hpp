@@ -53,9 +53,10 @@ class TaskWords {
     if (layout::task_state(seen) != layout::TaskState::free) return false;
     return take(index, seen, me, layout::TaskState::alloc, lease);
   }
-  /// ALLOC(me) → READY, DELAYED or HELD of the same epoch. The tally must have been cleared.
-  void publish(const Lease& lease, layout::TaskState state) {
-    (void)change(lease.index, lease.word, layout::task_word(lease.epoch(), state));
+  /// ALLOC(me) → READY, DELAYED or HELD of the same epoch. The tally must have been cleared. False: somebody with the same
+  /// key did so for me.
+  bool publish(const Lease& lease, layout::TaskState state) {
+    return change(lease.index, lease.word, layout::task_word(lease.epoch(), state));
   }
   void clear_tally(const Lease& lease) {
     memory_.tally(lease.index).store(layout::tally_word(lease.epoch(), {}), std::memory_order_relaxed);

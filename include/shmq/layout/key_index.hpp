@@ -4,9 +4,17 @@
 // in which bucket it is.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
 
+#include "shmq/layout/name_field.hpp"
 #include "shmq/layout/segment_header.hpp"  // Word
 
 namespace shmq::layout {
@@ -18,6 +26,43 @@ struct alignas(64) KeyBucket {
   Word cells[kKeyCells];
 };
 static_assert(sizeof(KeyBucket) == 64 && offsetof(KeyBucket, cells) == 8);
+
+/// How many buckets an index of so many keys has, as a power of two.
+constexpr unsigned key_buckets_log2(std::uint32_t keys) {
+  return static_cast<unsigned>(std::bit_width(std::bit_ceil(std::uint64_t{keys} * 2)) - 1);
+}
+
+/// A key as its record has it, in a NameField: up to 63 bytes of any value, zeros, and its length in the last byte.
+struct PackedKey {
+  static constexpr std::size_t kBytesMax = 63;
+  std::array<std::uint64_t, 8> words{};
+
+  explicit PackedKey(std::string_view key) {
+    char bytes[sizeof words] = {};
+    const std::size_t size = std::min(key.size(), kBytesMax);
+    std::memcpy(bytes, key.data(), size);
+    bytes[kBytesMax] = static_cast<char>(size);
+    std::memcpy(words.data(), bytes, sizeof bytes);
+  }
+  void store(NameField& field) const {
+    for (std::size_t i = 0; i < words.size(); ++i) field.words[i].store(words[i], std::memory_order_relaxed);
+  }
+  bool is_in(const NameField& field) const {
+    for (std::size_t i = 0; i < words.size(); ++i)
+      if (field.words[i].load(std::memory_order_relaxed) != words[i]) return false;
+    return true;
+  }
+};
+
+inline std::string key_of(const NameField& field) {
+  char bytes[sizeof field.words];
+  for (std::size_t i = 0; i < 8; ++i) {
+    const std::uint64_t word = field.words[i].load(std::memory_order_relaxed);
+    std::memcpy(bytes + 8 * i, &word, 8);
+  }
+  const auto size = static_cast<unsigned char>(bytes[PackedKey::kBytesMax]);
+  return std::string(bytes, std::min<std::size_t>(size, PackedKey::kBytesMax));
+}
 
 /// How long a task's key keeps others with the same key out of the table.
 enum class KeyScope : std::uint8_t {

@@ -6,6 +6,7 @@
 //   free_offset     cells of the free list, 8 bytes, 2^ring_log2 of them
 //   ready_offset    cells of the ready index, likewise; of a table that is not first in, first out: nodes of its tree
 //   due_offset      nodes of the tree of times, 8 bytes each (core/min_tree.hpp)
+//   keys_offset     KeyBucket[2^key_buckets_log2(keys)], 64 each (layout/key_index.hpp); none where keys is 0
 //   records_offset  TaskRecord[capacity], record_bytes each: 384, the inline payload, the inline result, TaskError[errors]
 #pragma once
 
@@ -112,13 +113,15 @@ constexpr std::int64_t stamp_ns(std::uint64_t stamp) { return static_cast<std::i
 inline constexpr std::uint32_t kTaskForgotten = 1;     // it is not kept once it is done
 inline constexpr std::uint32_t kTaskNamed = 2;         // name
 inline constexpr std::uint32_t kTaskTimed = 4;         // run_limit_ns … backoff
-inline constexpr std::uint32_t kTaskKeyed = 8;         // key, key_time_ns
+inline constexpr std::uint32_t kTaskKeyed = 8;         // key, key_until_ns, and the two bits of how it began
 inline constexpr std::uint32_t kTaskDelayReal = 16;    // not_before_ns is on CLOCK_REALTIME; else on BOOTTIME
 inline constexpr std::uint32_t kTaskDeadlineReal = 32; // the same of deadline_ns
 inline constexpr std::uint32_t kTaskExpiresReal = 64;  // the same of expires_ns
 inline constexpr std::uint32_t kTaskExponential = 128; // the backoff doubles with each failure
 inline constexpr std::uint32_t kTaskKeyUntilStarted = 256;
 inline constexpr std::uint32_t kTaskKeyForTime = 512;
+inline constexpr std::uint32_t kTaskBornHeld = 1024;     // what its submitter, or who does it for him, publishes it as
+inline constexpr std::uint32_t kTaskBornDelayed = 2048;  // READY without these
 
 /// In the low 24 bits of `progress`: the percentage, and whether `note` goes with it.
 inline constexpr std::uint32_t kProgressNote = 256;
@@ -157,10 +160,10 @@ struct TaskRecord {
   std::atomic<std::uint32_t> backoff_cap_ms;
   std::atomic<std::uint32_t> backoff_jitter;  // in 1/65536 of the delay
   std::uint32_t reserved1;
-  Word key_time_ns;
+  Word key_until_ns;  // kTaskKeyForTime: CLOCK_BOOTTIME
 
   NameField name;
-  NameField key;
+  NameField key;  // a PackedKey
   NameField note;
   // The inline payload follows, the inline result, and the last errors.
 };
@@ -228,7 +231,7 @@ struct TaskTableHeader {
   TaskPolicy policy;
   std::uint32_t errors;  // kept of each task
   std::uint32_t names;   // that have figures of their own
-  std::uint32_t reserved_word;
+  std::uint32_t keys;    // that there is an index for; 0: no task has one
   std::int64_t aging_ns;
   std::uint64_t users_offset;
   std::uint64_t names_offset;
@@ -237,7 +240,7 @@ struct TaskTableHeader {
   std::uint64_t due_offset;
   std::uint64_t records_offset;
   std::uint64_t size_bytes;
-  std::uint8_t reserved0[8];
+  std::uint64_t keys_offset;
 
   Word free_head;
   std::uint8_t reserved1[kFalseSharingBytes - 8];
