@@ -15,7 +15,23 @@ namespace {
 constexpr std::chrono::milliseconds longer_than_a_look{130};
 }  // namespace
 
-shmq::TaskTableOptions table_options() { return {.capacity = 4, .payload_bytes = 64, .result_bytes = 64, .errors = 1, .names = 0, .keys = 4}; }
+shmq::TaskTableOptions table_options(shmq::TaskPolicy policy) {
+  return {.capacity = 4, .payload_bytes = 64, .result_bytes = 64, .policy = policy, .errors = 1, .names = 0, .keys = 4};
+}
+
+shmq::TaskOptions with_option(shmq::TaskOptions options, const std::string& word) {
+  const std::size_t equals = word.find('=');
+  const std::string name = word.substr(0, equals);
+  const std::chrono::milliseconds ms(equals == std::string::npos ? 0 : std::stol(word.substr(equals + 1)));
+  if (name == "forget") options.keep = false;
+  if (name == "hold") options.hold = true;
+  if (name == "delay") options.delay = ms;
+  if (name == "expires") options.expires = ms;
+  if (name == "keepfor") options.keep_for = ms;
+  if (name == "backoff") options.backoff.first = ms;
+  if (name == "limit") options.run_limit = ms, options.timeouts_max = shmq::kNoRunsMax;
+  return options;
+}
 
 std::size_t result_bytes_of(std::uint64_t value) { return std::array<std::size_t, 3>{0, inline_bytes, block_bytes}[value % 3]; }
 
@@ -62,7 +78,7 @@ std::string TaskHand::complete(shmq::Run& run) {
 std::size_t TaskHand::left(bool past) const {
   const auto counts = table_.counts();
   const auto in = [&](TaskState state) { return counts[static_cast<std::size_t>(state)]; };
-  return in(TaskState::ready) + in(TaskState::claimed) + (past ? 0 : in(TaskState::running) + in(TaskState::alloc));
+  return in(TaskState::ready) + in(TaskState::claimed) + in(TaskState::delayed) + in(TaskState::held) + (past ? 0 : in(TaskState::running) + in(TaskState::alloc));
 }
 
 std::string TaskHand::work(bool past) {
@@ -72,6 +88,9 @@ std::string TaskHand::work(bool past) {
   while (left(past) != 0) {
     shmq::Run run = hands.next(std::chrono::milliseconds(5));
     if (run) answer += complete(run);
+    table_.for_each([&](const shmq::TaskInfo& info) {
+      if (info.state == TaskState::held) (void)table_.unhold(info.id);
+    });
     if (std::chrono::steady_clock::now() < give_up) continue;
     std::string states;
     table_.for_each([&](const shmq::TaskInfo& info) {
@@ -94,7 +113,7 @@ std::string TaskHand::handle(std::string_view request) {
     if (!(words >> bytes)) bytes = inline_bytes;
     if (std::uint16_t limit = 0; words >> limit) options.failures_max = limit;
     if (std::uint16_t limit = 0; words >> limit) options.crashes_max = limit;
-    if (std::string keep; words >> keep) options.keep = false;
+    for (std::string word; words >> word;) options = with_option(options, word);
     for (std::uint64_t i = 0; i < count; ++i) {
       const shmq::Submitted submitted = submit(number + i, bytes, party_patience, options);
       require(submitted.outcome == Outcome::ok, std::string("submitting: ") + to_string(submitted.outcome));
@@ -158,7 +177,7 @@ std::string TaskHand::handle(std::string_view request) {
       const shmq::Status dropped = segment_.remove_task_table(name);
       return dropped ? "ok" : to_string(dropped.error().code());
     }
-    shmq::Result<shmq::TaskTable> other = segment_.task_table(name, table_options());
+    shmq::Result<shmq::TaskTable> other = segment_.task_table(name, table_options(table_.policy()));
     if (verb == "declare" || !other) return other ? "ok" : other.error().message();
     const shmq::Submitted submitted = other->try_submit({});
     shmq::TaskWorker hands = other->worker();

@@ -24,7 +24,7 @@ class TaskHand {
  public:
   explicit TaskHand(shmq::Segment& segment);
 
-  /// submit FIRST [COUNT [BYTES [FAILURES_MAX [CRASHES_MAX [forget]]]]]   blocking; the ids
+  /// submit FIRST [COUNT [BYTES [FAILURES_MAX [CRASHES_MAX OPTION...]]]]   blocking; the ids. Options: see with_option()
   /// trysubmit VALUE            answers the id, or nothing where the table is full
   /// key KEY VALUE              submits with that key; the id, and 1 where it is of an earlier task, else 0
   /// hoard COUNT                claims COUNT, starts one and keeps it running
@@ -64,6 +64,8 @@ class TaskHand {
   shmq::TaskTable table_;
 };
 
-shmq::TaskTableOptions table_options();
+shmq::TaskTableOptions table_options(shmq::TaskPolicy policy = shmq::TaskPolicy::fifo);
+/// hold, forget, or delay= expires= keepfor= backoff= limit= and milliseconds.
+shmq::TaskOptions with_option(shmq::TaskOptions options, const std::string& word);
 
 }  // namespace killtest

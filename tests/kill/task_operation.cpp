@@ -49,12 +49,16 @@ class Looker : public Actor {
       out << static_cast<int>(layout::task_state(word)) << ' ' << (owned ? layout::owner_of(word) : 0) << ' '
           << record.id.load() << ' ' << record.correlation.load() << ' ' << ended.failures << ' ' << ended.crashes << ' '
           << ended.timeouts << ' ' << ended.releases << ' ' << record.crashes_max.load() << ' '
-          << (record.cancel.load() == record.id.load()) << '\n';
+          << (record.cancel.load() == record.id.load()) << ' ' << has(record, record.expires_ns) << ' '
+          << has(record, record.run_limit_ns) << ' ' << has(record, record.keep_for_ns) << '\n';
     }
     return out.str();
   }
 
  private:
+  static bool has(const layout::TaskRecord& record, const layout::Word& time) {
+    return (record.flags.load() & layout::kTaskTimed) != 0 && time.load() != 0;
+  }
   core::TaskTableParts table() const {
     for (std::uint32_t i = 0; i < look_.view().geometry().objects_max; ++i) {
       core::ObjectSpace space;
@@ -95,7 +99,8 @@ TaskLook to_become(const TaskCrew& crew, const TaskLook& seen) {
   const bool crashed = seen.state == TaskState::running && !crew.survivors.contains(seen.owner);
   become.ended.crashes += crashed;
   become.state = crashed && become.ended.crashes > seen.crashes_max ? TaskState::dead
-                 : seen.cancelled && seen.state != TaskState::dead  ? TaskState::cancelled
+                 : seen.expires && seen.state != TaskState::running ? TaskState::expired
+                 : seen.cancelled                                   ? TaskState::cancelled
                                                                     : TaskState::done;
   return become;
 }
@@ -120,7 +125,8 @@ std::vector<TaskLook> TaskCrew::look() const {
   std::vector<TaskLook> all;
   int state = 0;
   for (TaskLook l; words >> state >> l.owner >> l.id >> l.value >> l.ended.failures >> l.ended.crashes >>
-                   l.ended.timeouts >> l.ended.releases >> l.crashes_max >> l.cancelled;
+                   l.ended.timeouts >> l.ended.releases >> l.crashes_max >> l.cancelled >>
+                   l.expires >> l.lapses >> l.fades;
        all.push_back(l))
     l.state = static_cast<TaskState>(state);
   require(all.size() == kCapacity, "not all records were seen");
@@ -141,6 +147,7 @@ void TaskCrew::note(const std::string& reports) {
   for (std::string report; words >> report;) {
     const std::size_t slash = report.find('/');
     const std::string outcome = report.substr(slash + 1);
+    if (lapses && outcome == "stale") continue;
     require(outcome == "ok" || outcome == "cancel:ok", "a survivor ended a run, and was told: " + report);
     ++completed[std::stoull(report)];
   }
@@ -157,14 +164,14 @@ void TaskCrew::clear() {
   for (const TaskId id : numbers<TaskId>(one.ask("t:clear"))) removed.insert(id);
 }
 
-void create_task_segment(const std::string& name, std::uint32_t participants_max) {
+void create_task_segment(const std::string& name, std::uint32_t participants_max, shmq::TaskPolicy policy) {
   shmq::SegmentOptions options;
   options.size_bytes = 96 << 10;
   options.blocks = {{256, kBlocks}};
   options.participants_max = participants_max;
   options.objects_max = 4;
   shmq::Segment segment = expect(shmq::Segment::create(name, options));
-  expect(segment.task_table("t", table_options()));
+  expect(segment.task_table("t", table_options(policy)));
 }
 
 void finish_tasks(TaskCrew& crew, const TaskDeed& deed) {
@@ -192,15 +199,22 @@ void finish_tasks(TaskCrew& crew, const TaskDeed& deed) {
                                                      ", and came to " + shmq::to_string(after[i].state));
       continue;
     }
-    const TaskLook become = to_become(crew, before[i]);
+    TaskLook become = to_become(crew, before[i]);
+    // Whoever was fast enough has run it.
+    if (become.state == TaskState::expired && after[i].state == TaskState::done) become.state = TaskState::done;
     if (deed.forgets && become.state == TaskState::done) {
       require(after[i].state == TaskState::free, task + "is kept, though nobody wanted that");
       require(crew.completed[become.id] == 1, task + "was completed " + std::to_string(crew.completed[become.id]) + " times");
       continue;
     }
+    if (before[i].fades && after[i].state == TaskState::free) {
+      require(become.state == TaskState::done, task + "was not done, and is gone");
+      continue;
+    }
     require(after[i].id == become.id, task + "is another one now");
     require(after[i].state == become.state, task + "came to " + shmq::to_string(after[i].state));
-    require(text_of(after[i].ended) == text_of(become.ended),
+    const bool lapsed = before[i].lapses && after[i].ended.timeouts >= become.ended.timeouts;
+    require(text_of(after[i].ended) == text_of(become.ended) || lapsed,
             task + "has " + text_of(after[i].ended) + ", not " + text_of(become.ended));
     const bool by_victim = deed.result_bytes && before[i].state == TaskState::done && crew.completed[become.id] == 0;
     const bool over = become.state == TaskState::done ||
@@ -210,7 +224,8 @@ void finish_tasks(TaskCrew& crew, const TaskDeed& deed) {
     if (become.state != TaskState::done) continue;
     const std::size_t bytes = by_victim ? *deed.result_bytes : result_bytes_of(become.value);
     const std::string result = crew.other.ask("t:result " + std::to_string(become.id));
-    require(result == std::to_string(bytes) + "/" + std::to_string(bytes == 0 ? 0 : become.value), task + "has the result " + result);
+    const std::uint64_t value = by_victim ? deed.result_value.value_or(become.value) : become.value;
+    require(result == std::to_string(bytes) + "/" + std::to_string(bytes == 0 ? 0 : value), task + "has the result " + result);
   }
   crew.clear();
   for (const TaskLook& seen : crew.look()) require(seen.state == TaskState::free, std::string("after all were removed, one is ") + shmq::to_string(seen.state));
@@ -241,7 +256,7 @@ class TaskOperation : public Scenario {
 
   void setup(World& world) override {
     const std::string name = world.name();
-    world.run("creator", [&] { create_task_segment(name); });
+    world.run("creator", [&] { create_task_segment(name, 6, deed_.policy); });
     const auto party = [name] {
       auto made = std::make_unique<Party>(name);
       made->tasks();
@@ -250,6 +265,7 @@ class TaskOperation : public Scenario {
     Process& one = world.spawn("one", party);
     Process& other = world.spawn("other", party);
     crew_.emplace(TaskCrew{world, name, one, other});
+    crew_->lapses = deed_.lapses;
     crew_->survivors = numbers<std::uint32_t>(ask_outside(*crew_, "rows"));
     deed_.setting(*crew_);
   }

@@ -29,6 +29,9 @@ struct TaskLook {
   shmq::layout::Tally ended;  // with the end that is not counted yet
   std::uint32_t crashes_max = 0;
   bool cancelled = false;
+  bool expires = false;   // it has a time to be started by
+  bool lapses = false;    // its runs have a longest time
+  bool fades = false;     // it is kept for a time only
 };
 
 struct TaskCrew {
@@ -41,6 +44,7 @@ struct TaskCrew {
   std::set<shmq::TaskId> removed = {};     // must never be seen again
   std::map<shmq::TaskId, int> completed = {};  // by survivors
   bool hoards = false;                     // `one` has run "t:hoard"
+  bool lapses = false;                     // leases may end by time, those of survivors too
   std::uint64_t next_value = 500;
 
   std::vector<TaskLook> look() const;
@@ -60,8 +64,11 @@ struct TaskDeed {
   std::string says = {};
   std::size_t submits = 0;      // so many tasks may be there that nobody was told of
   bool removes = false;         // tasks that were submitted may be gone
+  shmq::TaskPolicy policy = shmq::TaskPolicy::fifo;
+  bool lapses = false;          // tasks have a longest run time
   bool forgets = false;         // tasks that are not kept: who is done has its record cleared away
   std::optional<std::size_t> result_bytes = {};  // the victim completes a run, with so many
+  std::optional<std::uint64_t> result_value = {};  // ... of another value than the task's
   /// Instead of all work and all room past a stopped victim.
   std::function<void(TaskCrew&)> meanwhile = nullptr;
   std::function<void(TaskCrew&, Fate)> after = [](TaskCrew&, Fate) {};
@@ -73,7 +80,8 @@ void task_killed(const std::string& name, const TaskDeed& deed, Detail detail = 
 void task_stopped(const std::string& name, const TaskDeed& deed, Detail detail = Detail::changes);
 void task_killed_and_stopped(const std::string& name, const TaskDeed& deed);
 
-void create_task_segment(const std::string& name, std::uint32_t participants_max = 6);
+void create_task_segment(const std::string& name, std::uint32_t participants_max = 6,
+                         shmq::TaskPolicy policy = shmq::TaskPolicy::fifo);
 /// The common end: see above.
 void finish_tasks(TaskCrew& crew, const TaskDeed& deed);
 

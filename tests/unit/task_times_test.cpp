@@ -133,6 +133,16 @@ TEST_F(TaskTimesTest, AFailedTaskWaitsLongerEachTimeUpToTheCap) {
   EXPECT_EQ(state(tasks, id), TaskState::dead);
 }
 
+TEST_F(TaskTimesTest, ARetryOfADelayedTaskWaitsForItsOwnTime) {
+  auto segment = make();
+  auto tasks = table(segment);
+  const TaskId id = put(tasks, "x", {.delay = 1ms, .backoff = {.first = 1h}});
+  auto worker = tasks.worker();
+  EXPECT_EQ(worker.next(kPatience).fail(), Outcome::ok);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(worker.next(1ms).outcome(), Outcome::timeout);
+  EXPECT_EQ(state(tasks, id), TaskState::delayed);
+}
+
 TEST_F(TaskTimesTest, JitterSpreadsThoseThatFailTogether) {
   auto segment = make();
   auto tasks = table(segment);

@@ -18,6 +18,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 namespace shmq::core {
 
@@ -25,12 +27,13 @@ namespace shmq::core {
 inline constexpr std::uint64_t kNoKey = ~std::uint64_t{0};
 
 /// How many nodes each level has, and where it begins: a function of the number of indices.
-class MinTreeShape {
+template <std::uint32_t Fan>
+class BasicMinTreeShape {
  public:
-  static constexpr std::uint32_t kFan = 8;
+  static constexpr std::uint32_t kFan = Fan;
   static constexpr unsigned kLevelsMax = 8;
-  constexpr MinTreeShape() = default;
-  constexpr explicit MinTreeShape(std::uint32_t indices) {
+  constexpr BasicMinTreeShape() = default;
+  constexpr explicit BasicMinTreeShape(std::uint32_t indices) {
     std::uint64_t nodes = indices;
     do {
       const std::uint64_t lines = (nodes + kFan - 1) / kFan;
@@ -49,6 +52,8 @@ class MinTreeShape {
   unsigned levels_ = 0;
   std::uint64_t begin_[kLevelsMax + 2] = {};
 };
+
+using MinTreeShape = BasicMinTreeShape<8>;
 
 /// `Memory` supplies shape() and node(i), an atomic word each. All of them are kNoKey at first.
 template <class Memory>
@@ -69,13 +74,13 @@ class MinTree {
 
   /// An index that has the least key, as far as nobody is on the way up. False: there is none.
   bool find(std::uint32_t& index, std::uint64_t& key) {
-    const MinTreeShape& shape = memory_.shape();
+    const auto& shape = memory_.shape();
     for (unsigned race = 0; race < kRacesMax; ++race) {
       std::uint64_t line = 0, above = 0;
       for (unsigned level = shape.levels() - 1;; --level) {
         std::uint64_t best = kNoKey, where = 0;
-        for (std::uint64_t i = 0; i < MinTreeShape::kFan; ++i) {
-          const std::uint64_t seen = look(level, line * MinTreeShape::kFan + i);
+        for (std::uint64_t i = 0; i < kFan; ++i) {
+          const std::uint64_t seen = look(level, line * kFan + i);
           if (seen < best) best = seen, where = i;
         }
         const bool top = level + 1 == shape.levels();
@@ -85,7 +90,7 @@ class MinTree {
           break;
         }
         above = best;
-        line = line * MinTreeShape::kFan + where;
+        line = line * kFan + where;
         if (level != 0) continue;
         index = static_cast<std::uint32_t>(line);
         key = best;
@@ -99,12 +104,13 @@ class MinTree {
   template <class KeyOf>
   void rebuild(std::uint32_t indices, KeyOf&& key_of) {
     for (std::uint32_t i = 0; i < indices; ++i) (void)set_leaf(i, [&] { return key_of(i); });
-    const MinTreeShape& shape = memory_.shape();
+    const auto& shape = memory_.shape();
     for (unsigned level = 0; level + 1 < shape.levels(); ++level)
-      for (std::uint64_t line = 0; line < shape.nodes(level) / MinTreeShape::kFan; ++line) (void)set_node(level, line);
+      for (std::uint64_t line = 0; line < shape.nodes(level) / kFan; ++line) (void)set_node(level, line);
   }
 
  private:
+  static constexpr std::uint32_t kFan = std::remove_cvref_t<decltype(std::declval<const Memory&>().shape())>::kFan;
   static constexpr unsigned kRacesMax = 100'000;
 
   std::uint64_t look(unsigned level, std::uint64_t i) const {
@@ -115,8 +121,8 @@ class MinTree {
   }
   std::uint64_t least_of(unsigned level, std::uint64_t line) const {
     std::uint64_t best = kNoKey;
-    for (std::uint64_t i = 0; i < MinTreeShape::kFan; ++i) {
-      const std::uint64_t seen = look(level, line * MinTreeShape::kFan + i);
+    for (std::uint64_t i = 0; i < kFan; ++i) {
+      const std::uint64_t seen = look(level, line * kFan + i);
       if (seen < best) best = seen;
     }
     return best;
@@ -148,9 +154,9 @@ class MinTree {
     }
     return changed;
   }
-  void climb(std::uint64_t i) { climb_from(0, i / MinTreeShape::kFan); }
+  void climb(std::uint64_t i) { climb_from(0, i / kFan); }
   void climb_from(unsigned level, std::uint64_t line) {
-    for (; level + 1 < memory_.shape().levels() && set_node(level, line); ++level) line /= MinTreeShape::kFan;
+    for (; level + 1 < memory_.shape().levels() && set_node(level, line); ++level) line /= kFan;
   }
 
   Memory memory_{};
