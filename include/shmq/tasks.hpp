@@ -360,6 +360,8 @@ class TaskTable {
   std::size_t purge_finished();
   void set_keep_max(std::uint32_t tasks);
   TaskPolicy policy() const { return table_->parts.policy; }
+  /// How many tasks may have a key at once; 0: none.
+  std::uint32_t keys() const { return table_->parts.keys; }
 
   TaskStatistics statistics() const;
   std::vector<TaskStatistics> statistics_by_name() const;

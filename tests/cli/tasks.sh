@@ -290,6 +290,20 @@ says "the first delay is longer"
 expect 2 "$shmq" submit "$seg/t" --jitter 5 x
 expect 2 "$shmq" submit "$seg/t" --overdue run x
 
+begin "a key is one task"
+expect 0 "$shmq" table "$seg/keyed" --capacity 8 --keys 8
+expect 0 "$shmq" submit "$seg/keyed" --key day-1 a b >"$work/out"
+[ "$(sort -u "$work/out" | wc -l)" = 1 ] || fail "two tasks with one key: $(cat "$work/out")"
+expect 0 "$shmq" submit "$seg/keyed" --key day-2 --key-until started c >>"$work/out"
+expect 0 "$shmq" submit "$seg/keyed" --key day-3 --key-until 60 d d >>"$work/out"
+[ "$("$shmq" task "$seg/keyed" list | wc -l)" = 3 ] || fail "it has $("$shmq" task "$seg/keyed" list)"
+expect 1 "$shmq" submit "$seg/t" --key day-1 a
+says "no room for keys"
+expect 2 "$shmq" submit "$seg/keyed" --key "$(printf 'k%.0s' $(seq 64))" a
+says "a key 1 to 63"
+expect 2 "$shmq" submit "$seg/keyed" --key-until done a
+expect 0 "$shmq" rm "$seg/keyed"
+
 begin "no more finished tasks are kept than --keep-max says"
 expect 0 "$shmq" table "$seg/t" --capacity 8 --keep-max 1
 "$shmq" submit "$seg/t" --name last 1 2 3 >/dev/null

@@ -85,10 +85,6 @@ TEST(TaskKeySubmit, by_one_who_dies_and_is_swept_meanwhile_is_one_task) {
   task_killed("task_key_reap", with_key_submitted(submitting(by_victim, block_bytes), true));
 }
 
-TEST(TaskKeySubmit, can_be_stopped_at_any_instruction) {
-  task_stopped("task_key.each", with_key_submitted(submitting(by_victim)), Detail::every_instruction);
-}
-
 // What the survivors submitted meanwhile is done, and cleared away, when the stopped one goes on.
 TEST(TaskKeySubmit, that_was_stopped_goes_on_when_its_key_was_had_and_is_free_again) {
   TaskDeed deed = with_key_submitted(submitting(by_victim));

@@ -230,6 +230,8 @@ int submit_command(const Words& words) {
                                     {"--forget"},
                                     {"--priority", "0-255"},
                                     {"--hold"},
+                                    {"--key", "KEY"},
+                                    {"--key-until", "done|started|SECONDS"},
                                     {"--delay", "SECONDS"},
                                     {"--deadline", "SECONDS"},
                                     {"--overdue", "run|expire"},
@@ -257,6 +259,8 @@ int submit_command(const Words& words) {
   const auto room_ns = arguments.seconds_ns("--room-timeout");
   const Interruption interruption;
   const OpenTable open = open_table(address, "submit");
+  if (!submission.key.empty() && open.table.keys() == 0)
+    throw Failure{kFailed, "the table has no room for keys; declare it with shmq table --keys N"};
   Submitter submitter(open.table, payload_most(address.segment, address.queue), submission, framing, room_ns, interruption);
   if (arguments.has("--wait")) submitter.wait_for_results(arguments.has("--keep"));
   return given ? submitter.submit_words(arguments.words(), 1) : submitter.submit_input();

@@ -16,6 +16,7 @@ int table_command(const Words& words) {
                                     {"--aging", "SECONDS"},
                                     {"--errors", "N"},
                                     {"--names", "N"},
+                                    {"--keys", "N"},
                                     {"--keep-max", "N"}});
   const Address address = parse_table(arguments.only_word("SEG/T"));
   TaskTableOptions options;
@@ -34,6 +35,7 @@ int table_command(const Words& words) {
   };
   options.errors = count("--errors", options.errors);
   options.names = count("--names", options.names);
+  options.keys = count("--keys", options.keys);
   options.keep_max = count("--keep-max", options.keep_max);
   TaskTable table = need(open_segment(address.segment, "table").task_table(address.queue, options));
   if (arguments.has("--keep-max")) table.set_keep_max(options.keep_max);  // of one that was there already

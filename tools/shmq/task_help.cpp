@@ -19,6 +19,7 @@ difference where it is declared otherwise.
                     it, whatever theirs: 1
   --errors N        how many of its last errors are kept with a task: 2, up to 16
   --names N         how many names of tasks have figures of their own in shmq-stat tasks: 32, up to 4096
+  --keys N          how many tasks may have a --key at once: 0
   --keep-max N      how many tasks that are over are kept; beyond it the oldest go: 0, as many as there is room for. May
                     be given another value later
 
@@ -46,6 +47,8 @@ submitted as they come. Prints the ids of the tasks, one a line. A task whose id
   --expires SECONDS  it expires where it was not started by then
   --delay SECONDS    it is not started before
   --hold             it is not started before shmq task SEG/T unhold
+  --key KEY          while a task with this key is there, another one is not submitted: the id of the first is printed
+  --key-until WHAT   how long it counts: done (the default; a dead task keeps it), started, or so many SECONDS
   --keep-for SECONDS how long it stays in the table once it is over
   --correlation N    a number of yours that goes with it
   --forget           it leaves the table as soon as it is done, and its result with it (a dead one stays). Otherwise it

@@ -58,6 +58,15 @@ Submission submission_of(const Arguments& arguments) {
     throw UsageError{"--name " + submission.name + ": has " + std::to_string(submission.name.size()) +
                      " bytes, and a task's name up to " + std::to_string(kNameMax)};
   TaskOptions& o = submission.options;
+  submission.key = arguments.get("--key").value_or("");
+  if (arguments.has("--key") && (submission.key.empty() || submission.key.size() > kNameMax))
+    throw UsageError{"--key " + submission.key + ": has " + std::to_string(submission.key.size()) + " bytes, and a key 1 to " +
+                     std::to_string(kNameMax)};
+  if (const auto until = arguments.get("--key-until")) {
+    if (submission.key.empty()) throw UsageError{"--key-until belongs to --key"};
+    o.key_scope = *until == "done" ? KeyScope::until_done : *until == "started" ? KeyScope::until_started : KeyScope::for_time;
+    if (o.key_scope == KeyScope::for_time) o.key_time = std::chrono::nanoseconds(*arguments.seconds_ns("--key-until"));
+  }
   o.failures_max = static_cast<std::uint16_t>(arguments.number("--retries", o.failures_max, 0, kAttemptsMax));
   o.crashes_max = static_cast<std::uint16_t>(arguments.number("--crashes", o.crashes_max, 0, kAttemptsMax));
   o.timeouts_max = static_cast<std::uint16_t>(arguments.number("--timeouts", o.timeouts_max, 0, kAttemptsMax));

@@ -10,12 +10,13 @@ namespace shmq::cli {
 
 /// A submission's options together with the text that they refer to.
 struct Submission {
-  std::string name;
+  std::string name, key;
   TaskOptions options;
   /// To be passed to each submission; refers to this object.
   TaskOptions given() const {
     TaskOptions asked = options;
     asked.name = name;
+    asked.key = key;
     return asked;
   }
 };
