@@ -340,8 +340,9 @@ void read_more(const core::TaskTableParts& parts, std::uint32_t index, std::uint
   const std::uint64_t progress = record.progress.load(std::memory_order_acquire);
   info.percent = layout::run_value(progress) & 0xff;
   if (layout::run_value(progress) & layout::kProgressNote) info.note = record.note.get();
-  const auto waited = base::monotonic_ns() - static_cast<std::int64_t>(record.submitted_ns.load(std::memory_order_relaxed));
-  info.submitted_real_ns = base::realtime_ns() - waited;
+  const std::int64_t waited =
+      base::wrapping_difference(base::monotonic_ns(), static_cast<std::int64_t>(record.submitted_ns.load(std::memory_order_relaxed)));
+  info.submitted_real_ns = base::wrapping_difference(base::realtime_ns(), waited);
   if (flags & layout::kTaskTimed) {
     const std::uint64_t due = objects::due_key(parts, index);
     info.due_ns = due == core::kNoKey ? 0 : static_cast<std::int64_t>(due);

@@ -38,7 +38,8 @@ std::uint32_t flags_of(const TaskRecord& record) { return record.flags.load(std:
 std::int64_t on_boot_clock(const core::TaskTableParts& parts, const layout::Word& time, bool real) {
   const auto ns = static_cast<std::int64_t>(time.load(std::memory_order_relaxed));
   if (ns == 0 || !real) return ns;
-  return std::max<std::int64_t>(ns - static_cast<std::int64_t>(parts.header->real_offset.load(std::memory_order_acquire)), 1);
+  return std::max<std::int64_t>(
+      base::wrapping_difference(ns, static_cast<std::int64_t>(parts.header->real_offset.load(std::memory_order_acquire))), 1);
 }
 
 std::int64_t expires_ns(const core::TaskTableParts& parts, const TaskRecord& record) {
@@ -94,7 +95,8 @@ void stamp(const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t
 void follow_the_wall_clock(const core::TaskTableParts& parts) {
   std::uint64_t seen = parts.header->real_offset.load(std::memory_order_acquire);
   const std::int64_t now = real_offset_ns(), was = static_cast<std::int64_t>(seen);
-  if (now - was < kJumpNs && was - now < kJumpNs) return;
+  const std::int64_t moved = base::wrapping_difference(now, was);
+  if (moved < kJumpNs && moved > -kJumpNs) return;
   if (!parts.header->real_offset.compare_exchange_strong(seen, static_cast<std::uint64_t>(now), std::memory_order_seq_cst)) return;
   // Killed from here on: the sweep that follows makes both trees anew.
   for (std::uint32_t i = 0; i < parts.capacity; ++i) {
@@ -275,7 +277,7 @@ std::int64_t ready_since_ns(const core::TaskTableParts& parts, std::uint32_t ind
   const auto submitted = static_cast<std::int64_t>(record.submitted_ns.load(std::memory_order_relaxed));
   if (!is_timed(parts, index)) return submitted;
   const std::int64_t delay = on_boot_clock(parts, record.not_before_ns, flags_of(record) & layout::kTaskDelayReal);
-  return std::max(submitted, delay - suspended_ns());
+  return std::max(submitted, base::wrapping_difference(delay, suspended_ns()));
 }
 
 void rebuild_trees(const core::TaskTableParts& parts) {

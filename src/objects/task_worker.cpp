@@ -312,7 +312,7 @@ bool TaskWorker::start(const Claimed& claimed, Run& run) {
   for (layout::TaskFigures* figures : {&mine, named}) {
     if (figures == nullptr) continue;
     if (parts.words.tally(lease.index).total() == 0)
-      core::count_start(*figures, run.started_ns_ - objects::ready_since_ns(parts, lease.index));
+      core::count_start(*figures, base::wrapping_difference(run.started_ns_, objects::ready_since_ns(parts, lease.index)));
     else
       core::count_figure(figures->started);
   }

@@ -86,7 +86,7 @@ std::string error_text(const TaskErrorInfo& error) {
 
 /// "in 3.2 s", of a time on CLOCK_BOOTTIME.
 std::string until_text(std::int64_t boot_ns) {
-  const std::int64_t left_ns = boot_ns - base::clock_ns(CLOCK_BOOTTIME);
+  const std::int64_t left_ns = base::wrapping_difference(boot_ns, base::clock_ns(CLOCK_BOOTTIME));
   return left_ns < 0 ? stat::duration_text(-left_ns) + " ago" : "in " + stat::duration_text(left_ns);
 }
 

@@ -19,6 +19,11 @@ inline std::int64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
 /// Nanoseconds since 1970, as set by people and by NTP: for display only.
 inline std::int64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 
+/// a - b, where both may have been read from shared memory and be anything: wraps around.
+inline std::int64_t wrapping_difference(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+
 /// In a branch: the compiler must not make a conditional move of it. A branch is predicted and lets what follows begin
 /// early; a conditional move waits for what it is decided by.
 inline void keep_branch() { asm volatile(""); }
