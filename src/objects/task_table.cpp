@@ -105,13 +105,14 @@ void keep_table_time(core::TaskTableHandle& table) {
 Outcome allocate(const core::TaskTableParts& parts, layout::Owner me, Lease& lease) {
   core::ShmHintRing ring = parts.free;
   core::ShmTaskWords words = parts.words;
-  for (;;) {
+  for (bool restored = false;;) {
     std::uint32_t index = 0;
     const core::HintStatus status = ring.pop(index);
     if (status == core::HintStatus::corrupt || (status == core::HintStatus::ok && index >= parts.capacity))
       return Outcome::corrupt;
     if (status == core::HintStatus::none) {
-      if (objects::restore_lost_hints(parts)) continue;
+      // Once: a damaged ring loses them again.
+      if (!restored && (restored = objects::restore_lost_hints(parts))) continue;
       return Outcome::full;
     }
     if (words.allocate(index, me, lease)) return Outcome::ok;  // else the hint was there twice

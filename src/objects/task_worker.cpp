@@ -234,6 +234,7 @@ Outcome TaskWorker::claim_some() {
   core::TaskTableParts& parts = table_->parts;
   std::array<Lease, kBatchMax> leases;  // no allocation for each claim
   std::uint32_t count = 0;
+  bool restored = false;  // once: a damaged ring loses them again
   for (std::uint32_t races = 0; count < options_.batch && races < kRacesMax; ++races) {
     std::uint32_t index = 0;
     const core::HintStatus status = next_hint(parts, index);
@@ -242,7 +243,7 @@ Outcome TaskWorker::claim_some() {
       break;  // what is claimed already is run first
     }
     if (status == core::HintStatus::none) {
-      if (count == 0 && objects::restore_lost_hints(parts)) continue;
+      if (count == 0 && !restored && (restored = objects::restore_lost_hints(parts))) continue;
       break;
     }
     if (parts.words.claim(index, table_->me(), leases[count])) ++count;  // else the hint was stale
