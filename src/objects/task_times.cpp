@@ -106,21 +106,6 @@ void follow_the_wall_clock(const core::TaskTableParts& parts) {
   }
 }
 
-/// READY, DELAYED, HELD, CLAIMED and too late to be started.
-bool expire(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word, layout::Owner me) {
-  core::ShmTaskWords words = parts.words;
-  if (layout::task_state(word) == TaskState::claimed) {
-    core::Lease lease;
-    if (!words.steal(index, word, me, lease) || !words.unclaim(lease)) return false;
-    announce_ready(parts, index);  // should this be the last step that we live to make
-    word = words.look(index);
-  }
-  if (!words.move(index, word, TaskState::expired)) return false;
-  refresh_ready(parts, index);
-  announce_end(view, parts, index, me);
-  return true;
-}
-
 /// Does what is due with one task. False: nothing was.
 bool tend(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, layout::Owner me) {
   core::ShmTaskWords words = parts.words;
@@ -167,6 +152,20 @@ bool tend(const core::SegmentView& view, const core::TaskTableParts& parts, std:
 }
 
 }  // namespace
+
+bool expire(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word, layout::Owner me) {
+  core::ShmTaskWords words = parts.words;
+  if (layout::task_state(word) == TaskState::claimed) {
+    core::Lease lease;
+    if (!words.steal(index, word, me, lease) || !words.unclaim(lease)) return false;
+    announce_ready(parts, index);  // should this be the last step that we live to make
+    word = words.look(index);
+  }
+  if (!words.move(index, word, TaskState::expired)) return false;
+  refresh_ready(parts, index);
+  announce_end(view, parts, index, me);
+  return true;
+}
 
 std::int64_t deadline_ns(const core::TaskTableParts& parts, std::uint32_t index) {
   const TaskRecord& record = parts.record(index);

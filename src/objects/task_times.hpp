@@ -34,6 +34,10 @@ void refresh_ready(const core::TaskTableParts& parts, std::uint32_t index);
 /// kNoKey: never.
 std::uint64_t keep_time(const core::SegmentView& view, const core::TaskTableParts& parts, layout::Owner me);
 
+/// READY, DELAYED, HELD or CLAIMED → EXPIRED: it is too late for it. False: `word` is not there any more.
+bool expire(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word,
+            layout::Owner me);
+
 /// True where the task may not be started any more, at the time of CLOCK_BOOTTIME.
 bool is_late(const core::TaskTableParts& parts, std::uint32_t index, std::int64_t now_ns);
 

@@ -295,8 +295,7 @@ bool TaskWorker::start(const Claimed& claimed, Run& run) {
   const TaskRecord& record = parts.record(lease.index);
   const std::uint32_t flags = record.flags.load(std::memory_order_relaxed);
   if (flags & layout::kTaskTimed && objects::is_late(parts, lease.index, base::clock_ns(CLOCK_BOOTTIME))) [[unlikely]] {
-    (void)objects::keep_time(table_->attachment->view(), parts, table_->me());
-    if (parts.words.unclaim(lease)) objects::announce_ready(parts, lease.index);
+    (void)objects::expire(table_->attachment->view(), parts, lease.index, lease.word, table_->me());
     forget(claimed);
     return false;
   }

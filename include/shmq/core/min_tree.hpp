@@ -15,7 +15,9 @@
 //            rebuild() sets right what a killed or stopped one left.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -33,7 +35,7 @@ class BasicMinTreeShape {
   static constexpr std::uint32_t kFan = Fan;
   static constexpr unsigned kLevelsMax = 8;
   constexpr BasicMinTreeShape() = default;
-  constexpr explicit BasicMinTreeShape(std::uint32_t indices) {
+  constexpr explicit BasicMinTreeShape(std::uint32_t indices) : indices_(indices) {
     std::uint64_t nodes = indices;
     do {
       const std::uint64_t lines = (nodes + kFan - 1) / kFan;
@@ -47,9 +49,15 @@ class BasicMinTreeShape {
   constexpr std::uint64_t nodes() const { return begin_[levels_]; }
   constexpr std::uint64_t at(unsigned level, std::uint64_t i) const { return begin_[level] + i; }
   constexpr std::uint64_t nodes(unsigned level) const { return begin_[level + 1] - begin_[level]; }
+  /// … of which so many stand for something. Nobody looks at the others, whatever they say.
+  constexpr std::uint64_t used(unsigned level) const {
+    return ((std::uint64_t{indices_} - 1) >> (level * (std::bit_width(Fan) - 1))) + 1;
+  }
 
  private:
+  static_assert(std::has_single_bit(Fan));
   unsigned levels_ = 0;
+  std::uint32_t indices_ = 0;
   std::uint64_t begin_[kLevelsMax + 2] = {};
 };
 
@@ -79,7 +87,7 @@ class MinTree {
       std::uint64_t line = 0, above = 0;
       for (unsigned level = shape.levels() - 1;; --level) {
         std::uint64_t best = kNoKey, where = 0;
-        for (std::uint64_t i = 0; i < kFan; ++i) {
+        for (std::uint64_t i = 0, last = in_line(level, line); i < last; ++i) {
           const std::uint64_t seen = look(level, line * kFan + i);
           if (seen < best) best = seen, where = i;
         }
@@ -106,7 +114,7 @@ class MinTree {
     for (std::uint32_t i = 0; i < indices; ++i) (void)set_leaf(i, [&] { return key_of(i); });
     const auto& shape = memory_.shape();
     for (unsigned level = 0; level + 1 < shape.levels(); ++level)
-      for (std::uint64_t line = 0; line < shape.nodes(level) / kFan; ++line) (void)set_node(level, line);
+      for (std::uint64_t line = 0; line < shape.used(level + 1); ++line) (void)set_node(level, line);
   }
 
  private:
@@ -119,9 +127,13 @@ class MinTree {
   bool swap(unsigned level, std::uint64_t i, std::uint64_t from, std::uint64_t to) {
     return memory_.node(memory_.shape().at(level, i)).compare_exchange_strong(from, to, std::memory_order_seq_cst);
   }
+  /// How many nodes of a line stand for something.
+  std::uint64_t in_line(unsigned level, std::uint64_t line) const {
+    return std::min<std::uint64_t>(kFan, memory_.shape().used(level) - line * kFan);
+  }
   std::uint64_t least_of(unsigned level, std::uint64_t line) const {
     std::uint64_t best = kNoKey;
-    for (std::uint64_t i = 0; i < kFan; ++i) {
+    for (std::uint64_t i = 0, last = in_line(level, line); i < last; ++i) {
       const std::uint64_t seen = look(level, line * kFan + i);
       if (seen < best) best = seen;
     }
