@@ -91,10 +91,10 @@ fi
 
 begin "tasks: a row for each feature, latencies beside what they are compared with, and claims while so many wait"
 if [ "$(nproc)" -gt 1 ]; then
-  expect 0 "$bench" tasks --count 2000 --repeats 2 --waiting 100,5000 --json >"$work/json"
+  expect 0 "$bench" tasks --count 2000 --repeats 2 --waiting 100,5000 --delayed 300 --kills 3 --json >"$work/json"
   one_document
   for id in tasks/cycle/64 tasks/cycle/1 tasks/cycle/64/batch16 tasks/cycle/64/result tasks/cycle/64/payload1k \
-    tasks/cycle/64/priority tasks/cycle/64/edf; do
+    tasks/cycle/64/priority tasks/cycle/64/edf tasks/cycle/64/key; do
     has $id tasks_per_s
     has $id task_vs_floor
     [ $id = tasks/cycle/64 ] || has $id vs_cycle_64
@@ -106,9 +106,14 @@ if [ "$(nproc)" -gt 1 ]; then
     for id in tasks/waiting/100$policy tasks/waiting/5000$policy; do has $id claim_ns; done
     has tasks/waiting/5000$policy vs_fewest
   done
+  for name in p50_ns p99_ns max_ns timer_p50_ns timer_p99_ns timer_max_ns vs_timer; do has tasks/delayed/300 $name; done
+  started=$(field tasks/delayed/300 rounds) late=$(field tasks/delayed/300 submitted_late)
+  [ $((started + late)) = 600 ] || fail "of two times 300 delayed tasks $started started, and $late came too late to be delayed"
+  for name in p50_ns max_ns gone_p50_ns gone_max_ns; do has tasks/killed $name; done
+  [ "$(field tasks/killed kills)" = 3 ] || fail "not the kills that were asked for: $(field tasks/killed kills)"
   expect 0 "$bench" tasks --only cycle --count 500 --repeats 1 >"$work/out"
   grep -q '^tasks/cycle/64 ' "$work/out" || fail "no row: $(cat "$work/out")"
-  grep -q '^tasks/latency' "$work/out" && fail "--only: $(cat "$work/out")"
+  grep -qE '^tasks/(latency|waiting|delayed|killed)' "$work/out" && fail "--only: $(cat "$work/out")"
 fi
 
 begin "tasks --peers: the same cycles on those that are installed; the others are passed over, with the reason"
@@ -198,7 +203,7 @@ says "--producers means nothing to rtt"
 expect 2 "$bench" rtt --peers
 says "--peers means nothing to rtt"
 expect 2 "$bench" tasks --only all
-says "use cycle, latency, waiting"
+says "use cycle, latency, waiting, delayed, killed"
 expect 2 "$bench" throughput --kind ring
 says "use mpmc, spsc or all"
 expect 2 "$bench" throughput --cpus 4095
@@ -208,6 +213,19 @@ says "--batch 65"
 expect 0 "$bench" --help >"$work/out"
 grep -q -- --producers "$work/out" || fail "its help lacks --producers"
 [ -z "$(grep -E '.{121}' "$work/out")" ] || fail "a line of its help is too long: $(grep -E '.{121}' "$work/out")"
+
+begin "tasks killed: a signal ends the workers that are to be killed, too"
+if [ "$(nproc)" -gt 1 ]; then
+  "$bench" tasks --only killed --kills 100000 &
+  pid=$!
+  victim_of() { for role in $(pgrep -P "$1"); do pgrep -P "$role" && return; done; return 1; }
+  until_true victim_of $pid >/dev/null
+  kill -TERM $pid
+  ends 143 $pid
+  none_left() { ! pgrep -f "^$bench tasks --only killed --kills 100000" >/dev/null; }
+  until_true none_left
+  [ -z "$(left_behind $pid)" ] || fail "left behind: $(left_behind $pid)"
+fi
 
 begin "a signal ends it, and nothing is left behind"
 for signal in INT TERM; do

@@ -24,8 +24,10 @@ machine's mood. vs_plain_ring of throughput/mpmc is the ratio to the Vyukov ring
   --quick            gate: 3 short samples of each instead of 5
   --producers N, --consumers N, --batch LIST    throughput: how many there are (1, 1), and how many messages are
                      claimed and received at once (1)
-  --only LIST        tasks: cycle, latency, waiting; without it all three
+  --only LIST        tasks: cycle, latency, waiting, delayed, killed; without it all of them
   --waiting LIST     tasks: how many wait while claims are timed (1000,100000,1000000)
+  --delayed N        tasks: how many are delayed (100000), 30 us between two of them
+  --kills N          tasks: how many workers are killed (50)
   --peers            tasks: the same cycles on beanstalkd and redis-server, which are started on 127.0.0.1 for it
   --capacity N       messages that fit the queue (1024, fewer for large payloads: about 1 MiB)
   --cpus LIST        the processors to use, in the order of the roles

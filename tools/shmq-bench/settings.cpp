@@ -82,8 +82,8 @@ std::vector<int> cpus_of(const std::string& text) {
 std::vector<std::string> parts_of(const std::string& text) {
   std::vector<std::string> parts = split(text);
   for (const std::string& part : parts)
-    if (part != "cycle" && part != "latency" && part != "waiting")
-      throw UsageError{"--only " + part + ": use cycle, latency, waiting, or several of them: cycle,latency"};
+    if (std::find(std::begin(kTaskParts), std::end(kTaskParts), part) == std::end(kTaskParts))
+      throw UsageError{"--only " + part + ": use cycle, latency, waiting, delayed, killed, or several of them: cycle,latency"};
   return parts;
 }
 
@@ -125,8 +125,10 @@ Settings read_settings(const std::string& command, const std::vector<std::string
                                     {"--smt-below", "NS"},
                                     {"--quick"},
                                     {"--peers"},
-                                    {"--only", "cycle,latency,waiting"},
+                                    {"--only", "cycle,latency,waiting,delayed,killed"},
                                     {"--waiting", "LIST"},
+                                    {"--delayed", "N"},
+                                    {"--kills", "N"},
                                     {"--json"},
                                     {"--progress"}});
   arguments.no_words();
@@ -137,7 +139,7 @@ Settings read_settings(const std::string& command, const std::vector<std::string
   for (const char* option : {"--producers", "--consumers", "--batch"}) belongs(option, {"throughput"});
   belongs("--size", {"rtt", "throughput", "wake"});
   for (const char* option : {"--wait", "--count", "--time", "--capacity"}) belongs(option, {"rtt", "throughput", "wake", "tasks"});
-  for (const char* option : {"--peers", "--only", "--waiting"}) belongs(option, {"tasks"});
+  for (const char* option : {"--peers", "--only", "--waiting", "--delayed", "--kills"}) belongs(option, {"tasks"});
   belongs("--kind", {"rtt", "throughput", "wake", "gate"});
   belongs("--quick", {"gate"});
 
@@ -162,9 +164,11 @@ Settings read_settings(const std::string& command, const std::vector<std::string
   settings.capacity = arguments.number("--capacity", 0, 2, layout::kCapacityLog2Max < 64 ? 1ull << 20 : 0);
   settings.smt_below_ns = static_cast<double>(arguments.number("--smt-below", 90, 0, 1'000'000));
   settings.peers = arguments.has("--peers");
-  settings.only = parts_of(arguments.get("--only").value_or("cycle,latency,waiting"));
+  settings.only = parts_of(arguments.get("--only").value_or("cycle,latency,waiting,delayed,killed"));
   for (const std::string& part : split(arguments.get("--waiting").value_or("1000,100000,1000000")))
     settings.waiting.push_back(whole<std::uint64_t>("--waiting", part, 64, 16'000'000));
+  settings.delayed = arguments.number("--delayed", 100'000, 1, 10'000'000);
+  settings.kills = arguments.number("--kills", 50, 1, 100'000);
   settings.json = arguments.has("--json");
   settings.progress = progress_of(arguments);
 

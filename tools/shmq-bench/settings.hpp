@@ -15,6 +15,9 @@ namespace shmq::bench {
 enum class Kind { mpmc, spsc };
 const char* to_string(Kind kind);
 
+/// The parts of tasks, in the order in which they are measured.
+inline constexpr const char* kTaskParts[] = {"cycle", "latency", "waiting", "delayed", "killed"};
+
 struct Settings {
   std::vector<Kind> kinds;
   std::vector<std::size_t> sizes;
@@ -34,8 +37,10 @@ struct Settings {
   bool quick = false;
   // Of tasks.
   bool peers = false;
-  std::vector<std::string> only;        // which of cycle, latency, waiting
+  std::vector<std::string> only;       // which of kTaskParts
   std::vector<std::uint64_t> waiting;  // how many tasks wait
+  std::uint64_t delayed = 0;           // how many tasks are delayed
+  std::uint64_t kills = 0;
   Progress::Mode progress = Progress::Mode::none;
 
   int cpu(unsigned role) const { return cpus[role % cpus.size()]; }

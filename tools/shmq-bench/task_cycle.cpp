@@ -1,5 +1,6 @@
 // tasks/cycle: a submitter and a worker, so many tasks in flight; and the same work on the peers, in turn with it.
 #include <algorithm>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -69,9 +70,13 @@ class LaneSubmitter {
   std::uint64_t submit(std::uint64_t first) {
     make_room(first == kEnd ? 0 : lane_.in_flight - 1);  // the end may not go before others
     const std::uint64_t sum = write_payload(payload_.data(), lane_.bytes, first);
-    const Submitted submitted = table_.submit(payload_, lane_.options(first));
+    TaskOptions options = lane_.options(first);
+    if (lane_.keyed) options.key = next_key();
+    const Submitted submitted = table_.submit(payload_, options);
     if (!submitted) [[unlikely]]
       fail_with("submit", submitted.outcome);
+    if (submitted.duplicate) [[unlikely]]
+      throw cli::Failure{cli::kFailed, "a task was refused for a key that no other one had"};
     ++submitted_;
     if (lane_.result) ids_.push_back(submitted.id);
     return sum;
@@ -90,6 +95,13 @@ class LaneSubmitter {
   }
 
  private:
+  /// 16 bytes, as a UUID has; never the same again.
+  std::string_view next_key() {
+    const std::uint64_t words[] = {++keys_made_, keys_made_ * 0x9e3779b97f4a7c15};
+    std::memcpy(key_, words, sizeof key_);
+    return {key_, sizeof key_};
+  }
+
   void take_result() {
     const TaskId id = ids_.front();
     ids_.pop_front();
@@ -106,7 +118,8 @@ class LaneSubmitter {
   FlowControl::Word& finished_;
   std::vector<std::byte> payload_;
   std::deque<TaskId> ids_;
-  std::uint64_t submitted_ = 0, finished_seen_ = 0;
+  std::uint64_t submitted_ = 0, finished_seen_ = 0, keys_made_ = 0;
+  char key_[16] = {};
 };
 
 class Side {

@@ -31,6 +31,9 @@ std::vector<TaskLane> task_lanes(const Settings& settings) {
   large.bytes = large.table.payload_bytes = 1024;
   add("64/priority").table.policy = TaskPolicy::priority;
   add("64/edf").table.policy = TaskPolicy::edf;
+  TaskLane& keyed = add("64/key");
+  keyed.keyed = true;
+  keyed.table.keys = keyed.table.capacity;
   return lanes;
 }
 

@@ -21,6 +21,7 @@ struct TaskLane {
   TaskTableOptions table;
   TaskOptions task{.keep = false};
   bool result = false;  // the submitter waits for the result, reads it and removes the task
+  bool keyed = false;   // each task has an idempotency key that no other one has, until it is done
   unsigned batch = 1;   // tasks that the worker claims at once
 
   /// What is asked for the `number`th task: in tables with an order, priorities and deadlines that differ.

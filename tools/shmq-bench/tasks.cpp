@@ -18,6 +18,8 @@ std::vector<Row> run_tasks(const Settings& settings, Progress& progress) {
   part("cycle", run_task_cycle);
   part("latency", run_task_latency);
   part("waiting", run_task_waiting);
+  part("delayed", run_task_delayed);
+  part("killed", run_task_killed);
   return rows;
 }
 

@@ -16,5 +16,7 @@ std::vector<Row> run_tasks(const Settings& settings, Progress& progress);
 std::vector<Row> run_task_cycle(const Settings& settings, Progress& progress);
 std::vector<Row> run_task_latency(const Settings& settings, Progress& progress);
 std::vector<Row> run_task_waiting(const Settings& settings, Progress& progress);
+std::vector<Row> run_task_delayed(const Settings& settings, Progress& progress);
+std::vector<Row> run_task_killed(const Settings& settings, Progress& progress);
 
 }  // namespace shmq::bench
