@@ -148,7 +148,7 @@ expect 0 "$stat" tasks "$seg/t" --json >"$work/json"
 grep -q "\"command\":\"tasks\".*\"states\":{.*\"running\":1.*\"in_hand\":\[{\"id\":${ids[0]},.*\"state\":\"running\",\"percent\":50,\"name\":\"held\"}\]" "$work/json" ||
   fail "it says $(cat "$work/json")"
 expect 2 "$stat" tasks "$seg"
-expect 1 "$stat" tasks "$seg/none"
+expect 3 "$stat" tasks "$seg/none"
 "$shmq" queue "$seg/q" && expect 1 "$stat" tasks "$seg/q"
 grep -q "is a queue, not a task table" "$work/stderr" || fail "it says $(cat "$work/stderr")"
 "$shmq" rm "$seg/q"

@@ -1,7 +1,6 @@
 #!/bin/bash
 # shmq work: a command for each task, and what becomes of the task whoever ends, and how.
 . "$(dirname "$0")/lib.sh"
-submit_limited=$2
 
 export work
 "$shmq" create "$seg" --size 16M --blocks 8x64K,2x1M || exit 1
@@ -152,7 +151,7 @@ for slots in 1 2; do
   begin "a command whose run took longer than its task allows has lost its lease, and is ended: $slots slots"
   new_table
   rm -f "$work"/go.*
-  id=$("$submit_limited" "$seg" t 300 a)
+  id=$("$shmq" submit "$seg/t" --timeout 0.3 --timeouts 0 a)
   expect 0 "$shmq" work "$seg/t" --count 1 --slots $slots -- "$work/waits" {}
   says "its lease was lost"
   is_in dead "$id" || fail "the task is $(state "$id")"
@@ -265,6 +264,19 @@ until_true test -e "$work/pid.a"
 "$shmq" rm "$seg/t"
 ends 4 $worker
 gone "$(cat "$work/pid.a")" || fail "its command goes on"
+
+begin "so does a segment that is removed while all slots are taken"
+new_table
+rm -f "$work"/go.*
+"$shmq" submit "$seg/t" a b >/dev/null
+"$shmq" work "$seg/t" --slots 2 -- "$work/waits" {} 2>"$work/stderr" &
+worker=$!
+until_true test -e "$work/pid.a" -a -e "$work/pid.b"
+"$shmq" rm "$seg"
+ends 4 $worker
+says "was removed"
+for task in a b; do gone "$(cat "$work/pid.$task")" || fail "the command of $task goes on"; done
+"$shmq" create "$seg" --size 16M --blocks 8x64K,2x1M || exit 1
 
 begin "what cannot be is refused"
 new_table

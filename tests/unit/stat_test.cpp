@@ -160,7 +160,7 @@ TEST(ShmqStat, ShowsACopiedFile) {
   EXPECT_EQ(run.status, 0);
   EXPECT_TRUE(has(run, "unknown (copy)")) << run.out;
   EXPECT_EQ(stat("show --file " + file.path() + " --queue q").status, 0);
-  EXPECT_EQ(stat("show --file " + file.path() + " --queue other").status, 1);
+  EXPECT_EQ(stat("show --file " + file.path() + " --queue other").status, 3);
 }
 
 TEST(ShmqStat, ExitsAsItsHelpSays) {
@@ -169,9 +169,9 @@ TEST(ShmqStat, ExitsAsItsHelpSays) {
   EXPECT_EQ(stat("--help").status, 0);
   EXPECT_TRUE(has(stat("--help"), "Exit status"));
   EXPECT_EQ(stat("--version").status, 0);
-  EXPECT_EQ(stat("show test-there-is-none").status, 1);
-  EXPECT_EQ(stat("show " + name.text() + "/none").status, 1);
-  EXPECT_EQ(stat("show --file /nowhere").status, 1);
+  EXPECT_EQ(stat("show test-there-is-none").status, 3);
+  EXPECT_EQ(stat("show " + name.text() + "/none").status, 3);
+  EXPECT_EQ(stat("show --file /nowhere").status, 3);
   for (const char* wrong : {"show", "show a b", "list a", "market", "--frobnicate", "show --file", "--watch", "--watch x", "--watch 0",
                             "show --file x y", "show a/", "--file x", "show 'a b'"})
     EXPECT_EQ(stat(wrong).status, 2) << wrong;
@@ -184,7 +184,7 @@ TEST(ShmqStat, WatchesUntilNobodyReadsOrTheSegmentGoes) {
   EXPECT_TRUE(has(read, "3")) << read.out;
   segment.reset();
   ASSERT_TRUE(Segment::remove(name));
-  EXPECT_EQ(stat("show " + name.text() + " --watch 0.1").status, 1);
+  EXPECT_EQ(stat("show " + name.text() + " --watch 0.1").status, 3);
 }
 
 }  // namespace

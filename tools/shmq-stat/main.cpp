@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "documents.hpp"
+#include "failure.hpp"
 #include "human.hpp"
 #include "shmq/inspect.hpp"
 
@@ -22,9 +23,9 @@ namespace {
 using namespace shmq;
 using namespace shmq::stat;
 
-constexpr int kOk = 0;
-constexpr int kFailed = 1;
-constexpr int kUsage = 2;
+using cli::kFailed;
+using cli::kOk;
+using cli::kUsage;
 
 constexpr char kHelp[] = R"help(Usage: shmq-stat [list] [--json] [--watch SECONDS]
        shmq-stat show SEG[/QUEUE] [--json] [--watch SECONDS]
@@ -55,7 +56,7 @@ operations and after each wait, not at every one. "LAST USE" is how long ago the
 
 Reading a segment takes read permission on its file, /dev/shm/shmq.SEG.
 
-Exit status: 0 done; 1 no such segment, queue or table, or it cannot be read; 2 wrong usage.
+Exit status: 0 done; 1 it cannot be read, or is damaged; 2 wrong usage; 3 no such segment, queue, table or file.
 )help";
 
 volatile sig_atomic_t interrupted = 0;
@@ -146,7 +147,7 @@ std::optional<int> put(const std::string& text) {
 
 int fail(const Error& error) {
   std::fprintf(stderr, "shmq-stat: %s\n", error.message().c_str());
-  return error.code() == ErrorCode::invalid_argument ? kUsage : kFailed;
+  return cli::status_of(error.code());
 }
 
 std::string list(const Request& request) {
