@@ -1,8 +1,9 @@
 // map: what its parent and its workers agree on.
 //
-// The parent (map_parent.cpp) reads items, submits them to a task table in a segment of its own, and writes what comes of
-// them. Each worker (map_worker.cpp) is a forked process that attaches to the table by itself and runs one command at a
-// time. The table is the truth; the pipe `told` only says where to look, so that nobody has to look everywhere.
+// The parent (map_parent.cpp) reads items (map_input.hpp), submits them to a task table (map_flights.hpp) in a segment of its
+// own (map_segment.hpp), and writes what comes of them (map_output.hpp). Each worker (map_worker.cpp) is a forked process
+// that attaches to the table by itself and runs one command at a time. The table is the truth; the pipe `told` only says
+// where to look, so that nobody has to look everywhere.
 #pragma once
 
 #include <sys/types.h>
@@ -34,6 +35,8 @@ inline constexpr const char* kMapTable = "items";
 /// How many items are in the table at once: read, and not written yet.
 inline constexpr std::uint32_t kMapItems = 1024;
 inline constexpr std::uint32_t kMapResultBytes = 512;
+/// So many workers may be killed with the same item in hand, and it is run again.
+inline constexpr std::uint16_t kMapCrashesMax = 3;
 /// An argument is no longer than that; with its NUL it is MAX_ARG_STRLEN of the kernel.
 inline constexpr std::size_t kMapItemMax = (std::size_t{128} << 10) - 1;
 

@@ -1,0 +1,42 @@
+// The items of map, as standard input has them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "records.hpp"
+
+namespace shmq::cli {
+
+class MapInput {
+ public:
+  explicit MapInput(Framing framing);
+
+  /// Reads what there is; it may wait for some.
+  void read();
+  /// The next item that was read as a whole, until take() takes it. Null: there is none, or there is trouble.
+  const std::string* next();
+  std::string take();
+  /// Of the item that next() told of last, from 1.
+  std::uint64_t number() const { return number_; }
+
+  /// next() has nothing, and what it waits for is to be read.
+  bool starved() const { return starved_ && !ended_; }
+  /// All of it was read and taken.
+  bool over() const { return over_ && !item_; }
+  /// Why there will be no more, where that is not its end; empty otherwise.
+  const std::string& trouble() const { return trouble_; }
+
+ private:
+  const Framing framing_;
+  RecordReader reader_;
+  bool starved_ = false;  // nothing that was read as a whole is left to be taken
+  bool ended_ = false;    // read to its end
+  bool over_ = false;     // and all of it was taken out of the reader
+  std::optional<std::string> item_;
+  std::uint64_t number_ = 0;
+  std::string trouble_;
+};
+
+}  // namespace shmq::cli
