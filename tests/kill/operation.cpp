@@ -23,6 +23,7 @@ bool asked_for(const char* variable) {
 Limits scenario_limits() {
   Limits limits;
   if (asked_for("SHMQ_KILL_FIRST")) limits.findings = 1;
+  else if (!asked_for("SHMQ_LONG")) limits.instructions = 600;
   return limits;
 }
 

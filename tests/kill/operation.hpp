@@ -75,6 +75,7 @@ void at_every_instruction(const std::string& name, const Deed& deed);
 /// The common end of a scenario: drains "a" and "b" (and leaves out what `but` names), reaps, audits.
 void finish(Crew& crew);
 
+/// Of a run whose points are single instructions about 600 are tried, others each time; with SHMQ_LONG=1 all of them.
 /// With SHMQ_KILL_FIRST=1 in the environment a run ends at its first finding: enough to know that a mutation was caught.
 Limits scenario_limits();
 

@@ -15,6 +15,7 @@ struct Limits {
   std::chrono::milliseconds asleep{10000};  // wall time that an answer may take if the process then sleeps
   std::uint64_t steps = 1'000'000;          // instructions between the marks
   std::size_t findings = 25;                // after so many a run gives up
+  std::size_t instructions = 0;  // where each instruction is a point: about so many of them, evenly spread; 0: all
 };
 
 /// Watches one process from construction on.

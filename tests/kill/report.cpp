@@ -10,6 +10,7 @@ std::ostream& operator<<(std::ostream& out, const Report& report) {
       << report.watched_bytes / 1024 << " KiB watched, " << report.steps << " steps at "
       << std::lround(static_cast<double>(report.steps) / (report.stepping_seconds + 1e-9)) << "/s, "
       << std::lround(report.seconds * 1000) << " ms, " << report.diverged << " diverged, "
+      << report.strayed << " strayed, "
       << report.findings.size() << " findings\n";
   constexpr std::size_t shown = 20;
   for (std::size_t i = 0; i < report.findings.size() && i < shown; ++i) {

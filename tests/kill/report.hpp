@@ -23,6 +23,7 @@ struct Report {
   std::vector<Finding> findings;
   std::size_t worlds = 0;    // points tried
   std::size_t diverged = 0;  // worlds in which the point differed in kind or place from the dry run's
+  std::size_t strayed = 0;   // … that did not come to the landmark they were to be stepped from, and began anew
   std::size_t watched_bytes = 0;
   std::uint64_t steps = 0;  // of all worlds together
   double stepping_seconds = 0;

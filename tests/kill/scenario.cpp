@@ -8,6 +8,7 @@
 #include <iostream>
 #include <limits>
 #include <optional>
+#include <random>
 
 namespace killtest {
 namespace {
@@ -55,6 +56,7 @@ class Driver {
     report_.partial = only.has_value();
     if (only == no_point) return finish(clock);
     visit(no_point);
+    if (exhaustive_) repeat_dry_run();
     if (flag("SHMQ_KILL_TRACE")) trace();
     if (!report_.clean() && !only) return finish(clock);  // the operation fails with nobody killed
     if (only) {
@@ -63,7 +65,9 @@ class Driver {
     }
     // A run may have more points than the dry run had, when it depends on time or on what survivors do.
     const std::size_t counted = report_.points.size();
-    for (std::size_t index = 0; index < 2 * counted + 16; ++index) {
+    const std::size_t stride = limits_.instructions && exhaustive_ && !flag("SHMQ_KILL_EXHAUSTIVE") ? counted / limits_.instructions + 1 : 1;
+    const std::size_t first = stride == 1 ? 0 : std::random_device{}() % stride;
+    for (std::size_t index = first; index < 2 * counted + 16; index += stride) {
       const bool reached = visit(index);
       if (!reached && index >= counted) break;
       if (report_.findings.size() >= limits_.findings) break;
@@ -106,14 +110,51 @@ class Driver {
     bool woken = false;
   };
 
+  // The first run is the slowest, and may do what is done now and then by the clock. The points are those of the shorter one.
+  void repeat_dry_run() {
+    std::vector<Point> points;
+    std::vector<Landmark> landmarks;
+    points.swap(report_.points);
+    landmarks.swap(landmarks_);
+    visit(no_point);
+    if (report_.points.size() <= points.size() || !report_.clean()) return;
+    points.swap(report_.points);
+    landmarks.swap(landmarks_);
+  }
+
+  // The last landmark before the point from which it is worth while to step. Nothing: step from the beginning.
+  const Landmark* landmark_before(std::size_t index) const {
+    constexpr std::uint64_t worth_while = 30;
+    if (index == no_point || step_all_) return nullptr;
+    const auto after = std::upper_bound(landmarks_.begin(), landmarks_.end(), index,
+                                        [](std::size_t i, const Landmark& l) { return i < l.points; });
+    if (after == landmarks_.begin()) return nullptr;
+    const Landmark& found = *std::prev(after);
+    return found.points == 0 || found.steps < worth_while ? nullptr : &found;
+  }
+
   // False if the operation ended before the point was reached.
   bool visit(std::size_t index) {
     if (index != no_point) ++report_.worlds;
+    if (const Landmark* landmark = landmark_before(index)) {
+      bool reached = false;
+      if (visit_from(landmark, index, reached)) return reached;
+      ++report_.strayed;
+      landmarks_.erase(landmarks_.begin() + (landmark - landmarks_.data()));
+    }
+    bool reached = false;
+    visit_from(nullptr, index, reached);
+    return reached;
+  }
+
+  // False if the landmark was not reached: then nothing has been found out.
+  bool visit_from(const Landmark* landmark, std::size_t index, bool& reached) {
     Visit visit(*this);
     try {
       visit.scenario->setup(visit.world);
       visit.victim = &visit.world.spawn("victim", visit.scenario->victim());
       visit.stepper.emplace(*visit.victim, exhaustive_);
+      if (landmark && !visit.stepper->skip_to(*landmark)) return false;
       step_to(index, visit);
       if (visit.reached && mode_ == Fate::killed) {
         visit.victim->kill();
@@ -133,7 +174,8 @@ class Driver {
     if (visit.stepper) {
       for (const std::string& path : visit.stepper->watch().paths()) visit.world.adopt(path);
     }
-    return visit.reached;
+    reached = visit.reached;
+    return true;
   }
 
   void step_to(std::size_t index, Visit& visit) {
@@ -147,6 +189,7 @@ class Driver {
       if (!visit.reached && next->kind == Point::Kind::asleep) visit.wake_once();
     }
     visit.stepper->pause();
+    if (index == no_point) landmarks_ = visit.stepper->landmarks();
     account(*visit.stepper, stepping, visit.here, visit.reached);
   }
 
@@ -175,6 +218,8 @@ class Driver {
   const ScenarioFactory& make_;
   const Limits limits_;
   const bool exhaustive_;
+  const bool step_all_ = flag("SHMQ_KILL_STEP_ALL");
+  std::vector<Landmark> landmarks_;  // of the dry run
   Report report_;
 };
 

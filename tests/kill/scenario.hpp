@@ -21,6 +21,7 @@
 //
 // Environment:
 //   SHMQ_KILL_EXHAUSTIVE=1    every single instruction is a point
+//   SHMQ_KILL_STEP_ALL=1      steps from the beginning of the operation to each point, not from the last landmark before it
 //   SHMQ_KILL_ONLY=NAME:POINT only that point of that scenario; NAME/killed:POINT or NAME/stopped:POINT for
 //   one mode SHMQ_KILL_TRACE=1         print every point of the dry run with its source line
 #pragma once

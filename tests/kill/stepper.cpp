@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 
 #ifndef __x86_64__
 #error "the stepper decodes x86-64 instructions"
@@ -70,7 +71,10 @@ std::optional<Point> Stepper::next() {
         return point(Point::Kind::syscall_enter);
       }
     }
-    if (!step()) return point(Point::Kind::asleep);
+    if (!step()) {
+      slept_ = true;
+      return point(Point::Kind::asleep);
+    }
     announced_ = false;
     if (current_ == Instruction::trap && registers_.rip == from_ + 1) {
       ended_ = true;
@@ -136,6 +140,7 @@ bool Stepper::step() {
 Stepper::Instruction Stepper::instruction_at(std::uintptr_t rip) {
   const auto [entry, is_new] = known_.try_emplace(rip, Instruction::plain);
   if (!is_new) return entry->second;
+  if (!slept_) landmarks_.push_back({rip, steps_, points_});
   std::uint8_t bytes[2] = {0, 0};
   const iovec here{bytes, 2};
   const iovec there{reinterpret_cast<void*>(rip), 2};
@@ -144,6 +149,34 @@ Stepper::Instruction Stepper::instruction_at(std::uintptr_t rip) {
   if (bytes[0] == 0x0f && bytes[1] == 0x05) entry->second = Instruction::system_call;
   if (bytes[0] == 0xcc) entry->second = Instruction::trap;
   return entry->second;
+}
+
+bool Stepper::break_at(std::uintptr_t rip) {
+  const auto set = [&](std::size_t number, std::uintptr_t value) {
+    return ptrace(PTRACE_POKEUSER, process_.pid(), offsetof(user, u_debugreg) + number * sizeof(long), value) == 0;
+  };
+  if (rip == 0) return set(7, 0);
+  return set(0, rip) && set(7, 1);  // the first one, of this thread, where the instruction is executed
+}
+
+bool Stepper::skip_to(const Landmark& landmark) {
+  if (!break_at(landmark.rip)) return false;
+  shared_processor_.emplace(process_.pid());
+  current_ = Instruction::system_call;  // any wait may be a long one
+  for (;;) {
+    resume(PTRACE_CONT);
+    const Stop stop = wait_for_stop(true);
+    if (stop == Stop::asleep) return false;
+    if (stop == Stop::trap) break;
+  }
+  read_registers();
+  if (registers_.rip != landmark.rip || !break_at(0)) return false;
+  watch_.rescan();
+  watch_.follow_sizes();
+  watch_.take_change();
+  steps_ = skipped_ = landmark.steps;
+  points_ = landmark.points;
+  return true;
 }
 
 Stepper::Stop Stepper::wait_for_stop(bool may_sleep) {
