@@ -9,13 +9,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "accounting.hpp"
 #include "shmq/base/clock.hpp"
+#include "task_keeper.hpp"
 #include "task_roles.hpp"
 
 namespace {
@@ -26,11 +29,13 @@ using shmq::base::monotonic_ns;
 constexpr const char* kUsage = R"(Usage: shmq-soak-tasks [OPTION...]
 
 Submitters and workers over one task table of 512 records. One of them is killed (SIGKILL) every 50 ms on average, or stopped
-(SIGSTOP, SIGCONT), and replaced. Each notes what it does in a mapping outside of the segment; a collector, which is never
-killed, removes what is done. At the end each task must have been completed by one run.
+(SIGSTOP, SIGCONT), and replaced; besides a submitter every 20 ms, many of them inside of submit(), and whoever keeps the time every 250 ms. A quarter of the
+tasks have one of 16 keys, some a longest run time, which some runs exceed, or a delay. Each process notes what it does in a
+mapping outside of the segment; a collector, which is never killed, removes what is done. At the end each task must have been
+completed by one run, and no two with the same key may have been there at once.
 
   --tasks N     at least so many (20000; with SHMQ_LONG=1 in the environment 200000)
-  --kills N     at least so many (40; 400)
+  --kills N     at least so many (400; 4000)
   --seed N      of the dice (from the clock); the schedule of the processes is the kernel's and is not repeated
   --submitters N  2
   --workers N   4
@@ -41,7 +46,7 @@ Exit status: 0 no violation; 1 a violation, said on stderr; 2 usage.
 constexpr double kHangSeconds = 120;  // a detector of hangs, not a measure of speed
 
 struct Settings {
-  std::uint64_t tasks = 20000, kills = 40, seed = 1;
+  std::uint64_t tasks = 20000, kills = 400, seed = 1;
   std::uint32_t submitters = 2, workers = 4;
 };
 
@@ -122,6 +127,11 @@ class Soak {
     if (!made) return complain(made.error().message());
     if (auto table = made->task_table(kTaskTable, task_table_options()); !table)
       return complain(table.error().message());
+    try {
+      keeper_.emplace(segment_, kTaskTable);
+    } catch (const std::exception& error) {
+      return complain(error.what());
+    }
     return true;
   }
   void start(Child& child) {
@@ -146,7 +156,26 @@ class Soak {
     ++counts_.kills;
     counts_.worker_kills += child.role == TaskRole::worker;
   }
+  /// True where it is time for that, and the next time is set.
+  bool is_due(std::int64_t& next_ns, std::uint64_t mean_us) {
+    const std::int64_t now = monotonic_ns();
+    if (now < next_ns) return false;
+    next_ns = now + static_cast<std::int64_t>(pick(1, 2 * mean_us)) * 1000;
+    return true;
+  }
+  void kill_a_submitter() {
+    Child& child = children_[pick(1, settings_.submitters)];  // behind the collector
+    if (is_due(next_submitter_ns_, 20'000)) kill(child), ++submitter_kills_;
+  }
+  void kill_the_timekeeper() {
+    const pid_t keeper = keeper_->timekeeper();
+    if (keeper == 0 || !is_due(next_keeper_ns_, 250'000)) return;
+    for (Child& child : children_)
+      if (child.pid == keeper && child.role != TaskRole::collector && !child.killed) kill(child), ++keeper_kills_;
+  }
   void harm_somebody() {
+    if (ledger_->phase == TaskLedger::submit) kill_a_submitter();
+    kill_the_timekeeper();
     const std::int64_t now = monotonic_ns();
     for (Child& child : children_)
       if (child.stopped_until_ns != 0 && now >= child.stopped_until_ns) resume(child);
@@ -166,7 +195,10 @@ class Soak {
     for (Child& child : children_) {
       int status = 0;
       if (::waitpid(child.pid, &status, child.killed ? 0 : WNOHANG) != child.pid) continue;
-      if (!child.killed)
+      const bool by_itself = child.role == TaskRole::submitter && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+      if (!child.killed && by_itself)
+        ++counts_.kills, ++own_kills_;
+      else if (!child.killed)
         fine = complain(std::string("a process ended ") +
                         (WIFSIGNALED(status) ? "by signal " + std::to_string(WTERMSIG(status))
                                              : "with status " + std::to_string(WEXITSTATUS(status))));
@@ -206,17 +238,18 @@ class Soak {
   }
   bool judge() {
     const std::uint32_t count = std::min<std::uint32_t>(ledger_->next, TaskLedger::kNumbers);
-    const TaskVerdict verdict = judge_tasks(ledger_->entries, count, ledger_->crashes, counts_);
+    counts_.crashes = ledger_->crashes, counts_.timeouts = ledger_->timeouts;
+    const TaskVerdict verdict = judge_tasks(ledger_->entries, count, ledger_->done_began_ns, counts_);
     for (const std::string& violation : verdict.violations) complain(violation);
     const auto n = [](std::uint64_t number) { return static_cast<unsigned long long>(number); };
     std::printf(
-        "tasks: seed %llu, %llu tasks submitted, %llu intended by the killed; %llu done; %llu kills, %llu of "
-        "workers, "
-        "%llu stops; %llu runs too many, %llu given back, %llu counted as crashes; %llu completions came too "
-        "late; %s\n",
-        n(settings_.seed), n(verdict.submitted), n(verdict.unsure), n(verdict.done), n(counts_.kills),
-        n(counts_.worker_kills), n(stops_), n(verdict.extra_runs), n(verdict.given_back), n(ledger_->crashes),
-        n(ledger_->stale), verdict.violation_count == 0 ? "no violation" : "VIOLATIONS");
+        "tasks: seed %llu, %.0f s, %llu tasks submitted, %llu intended by the killed; %llu done, %llu of them with a key; %llu "
+        "duplicates; %llu kills: %llu of workers, %llu of submitters more, %llu inside of submit(), %llu of timekeepers; %llu stops; %llu runs too many, "
+        "%llu given back, %llu counted as crashes, %llu as too long; %llu runs lost their lease; %s\n",
+        n(settings_.seed), static_cast<double>(monotonic_ns() - began_ns_) / 1e9, n(verdict.submitted), n(verdict.unsure),
+        n(verdict.done), n(verdict.keyed), n(verdict.duplicates), n(counts_.kills), n(counts_.worker_kills),
+        n(submitter_kills_), n(own_kills_), n(keeper_kills_), n(stops_), n(verdict.extra_runs), n(verdict.given_back), n(counts_.crashes),
+        n(counts_.timeouts), n(verdict.stale), verdict.violation_count == 0 ? "no violation" : "VIOLATIONS");
     return verdict.violation_count == 0 && ledger_->wrong == 0;
   }
   bool account() {
@@ -245,8 +278,10 @@ class Soak {
   TaskLedger* ledger_ = nullptr;
   std::vector<Child> children_;  // the collector first
   std::uint32_t number_ = 0;
-  std::int64_t next_harm_ns_ = 0;
-  std::uint64_t stops_ = 0;
+  std::optional<KeeperWatch> keeper_;
+  const std::int64_t began_ns_ = monotonic_ns();
+  std::int64_t next_harm_ns_ = 0, next_submitter_ns_ = 0, next_keeper_ns_ = 0;
+  std::uint64_t stops_ = 0, submitter_kills_ = 0, own_kills_ = 0, keeper_kills_ = 0;
   TaskCounts counts_;
 };
 
@@ -255,7 +290,7 @@ class Soak {
 int main(int argc, char** argv) {
   Settings settings;
   const char* const is_long = std::getenv("SHMQ_LONG");
-  if (is_long != nullptr && std::strcmp(is_long, "1") == 0) settings.tasks = 200'000, settings.kills = 400;
+  if (is_long != nullptr && std::strcmp(is_long, "1") == 0) settings.tasks = 200'000, settings.kills = 4000;
   settings.seed = std::random_device{}();
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];

@@ -1,5 +1,7 @@
 #include "task_roles.hpp"
 
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -9,6 +11,7 @@
 #include <random>
 #include <vector>
 
+#include "shmq/base/clock.hpp"
 #include "world.hpp"
 
 namespace soak {
@@ -19,7 +22,12 @@ using namespace std::chrono_literals;
 using shmq::Outcome;
 using shmq::TaskState;
 
+using shmq::base::monotonic_ns;
+
 constexpr std::size_t kSmall = 32, kLarge = 600;  // inline; in a block
+constexpr unsigned kKeys = 16;
+constexpr auto kRunLimit = 20ms;
+constexpr unsigned kTooLongUs = 30'000;
 
 class Process {
  public:
@@ -54,6 +62,24 @@ class Process {
     return ledger_.entries[number];
   }
 
+  /// A quarter of the time, 34 ms at once.
+  static bool is_a_lull() { return (monotonic_ns() >> 25) % 4 == 0; }
+
+  /// Once there is room, SIGKILL within the next 30 us: in the middle of what comes next, where from outside it would mostly be
+  /// in a wait.
+  void die_while_submitting(const shmq::TaskTable& table) {
+    while (table.counts()[static_cast<std::size_t>(TaskState::free)] == 0 && ledger_.phase == TaskLedger::submit)
+      ::usleep(50);
+    sigevent event{};
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGKILL;
+    timer_t timer{};
+    if (::timer_create(CLOCK_MONOTONIC, &event, &timer) != 0) wrong("timer_create");
+    itimerspec when{};
+    when.it_value.tv_nsec = std::uniform_int_distribution<long>(1, 30'000)(dice_);
+    if (::timer_settime(timer, 0, &when, nullptr) != 0) wrong("timer_settime");
+  }
+
   int submit(shmq::TaskTable& table) {
     while (ledger_.phase == TaskLedger::submit) {
       const std::uint32_t number = ledger_.next.fetch_add(1);
@@ -62,18 +88,34 @@ class Process {
       const std::size_t bytes = number % 32 == 0 ? kLarge : kSmall;
       write_payload({payload, bytes}, number);
       TaskEntry& mine = entry(number);
-      mine.submission = TaskEntry::intended;
       shmq::TaskOptions options;
+      std::string key;
+      if (one_in(4)) {
+        const unsigned which = std::uniform_int_distribution<unsigned>(1, kKeys)(dice_);
+        mine.key = static_cast<std::uint8_t>(which);
+        options.key = key = "key " + std::to_string(which);
+      }
+      if (one_in(8)) mine.limited = 1, options.run_limit = kRunLimit;
+      if (one_in(16)) options.delay = std::chrono::milliseconds(std::uniform_int_distribution<int>(1, 20)(dice_));
       options.name = number % 2 == 0 ? "even" : "odd";
-      options.failures_max = options.crashes_max = 1000;
+      options.failures_max = options.crashes_max = options.timeouts_max = 1000;
       options.correlation = number;
+      if (one_in(1000)) die_while_submitting(table);
+      mine.intended_ns = monotonic_ns();
+      mine.submission = TaskEntry::intended;
+      shmq::Submitted done;
       for (;;) {
-        const shmq::Submitted done = table.submit({payload, bytes}, options, 50ms);
+        done = table.submit({payload, bytes}, options, 50ms);
         if (done) break;
         if (done.outcome != Outcome::timeout)
           wrong(std::string("submit said ") + shmq::to_string(done.outcome));
       }
-      mine.submission = TaskEntry::submitted;
+      mine.submitted_ns = monotonic_ns();
+      if (done.duplicate && key.empty()) wrong("a duplicate of a task without a key");
+      (done.duplicate ? mine.answered : mine.id) = done.id;
+      mine.submission = done.duplicate ? TaskEntry::duplicate : TaskEntry::submitted;
+      // All pause at the same time: workers go idle, and one of them keeps the time.
+      while (is_a_lull() && ledger_.phase == TaskLedger::submit) ::usleep(500);
       if (number > TaskLedger::kNumbers / 2)
         ::usleep(1000);  // the ledger lasts until enough of us were killed
     }
@@ -97,24 +139,33 @@ class Process {
         wrong("the payload of task " + std::to_string(run.id()) + " is not whole");
       TaskEntry& mine = entry(number);
       mine.started.fetch_add(1);
+      std::int64_t not_yet = 0;
+      mine.running_ns.compare_exchange_strong(not_yet, monotonic_ns());
+      if (mine.limited && one_in(64)) ::usleep(kTooLongUs);
       if (one_in(64)) ::usleep(std::uniform_int_distribution<unsigned>(100, 5000)(dice_));
       if (one_in(32)) {
         mine.given_back.fetch_add(1);
         const Outcome said = one_in(2) ? run.fail() : run.release();
-        if (said != Outcome::ok) wrong(std::string("a run was given back: ") + shmq::to_string(said));
+        if (said == Outcome::stale) {
+          mine.stale.fetch_add(1);
+          mine.given_back.fetch_sub(1);
+        } else if (said != Outcome::ok)
+          wrong(std::string("a run was given back: ") + shmq::to_string(said));
         continue;
       }
       const std::uint32_t which = ledger_.next_run.fetch_add(1) + 1;
+      if (which >= TaskLedger::kRuns) wrong("more runs than the ledger has room for");
       std::byte result[kLarge];
       const std::size_t bytes = one_in(32) ? kLarge : kSmall;
       write_payload({result, bytes}, std::uint64_t{which} << 32 | number);
+      ledger_.done_began_ns[which] = monotonic_ns();
       Outcome said = run.done({result, bytes});
       while (said == Outcome::no_block) {
         ::usleep(200);
         said = run.done({result, bytes});
       }
       if (said == Outcome::stale) {
-        ledger_.stale.fetch_add(1);
+        mine.stale.fetch_add(1);
         continue;
       }
       if (said != Outcome::ok) wrong(std::string("done said ") + shmq::to_string(said));
@@ -143,6 +194,9 @@ class Process {
         TaskEntry& its = entry(info.correlation);
         its.result_of = static_cast<std::uint32_t>(said >> 32);
         its.collected.fetch_add(1);
+        its.id = info.id;
+        its.collected_ns = monotonic_ns();
+        ledger_.timeouts.fetch_add(info.ended.timeouts);
         ledger_.crashes.fetch_add(info.ended.crashes);
         if (info.ended.failures + info.ended.releases > its.given_back)
           wrong("more runs were given back than workers did");
@@ -167,7 +221,7 @@ class Process {
 }  // namespace
 
 shmq::TaskTableOptions task_table_options() {
-  return {.capacity = 512, .payload_bytes = 64, .result_bytes = 64};
+  return {.capacity = 512, .payload_bytes = 64, .result_bytes = 64, .keys = 64};
 }
 
 int run_task_role(TaskLedger& ledger, const TaskPlace& place) { return Process(ledger, place).run(); }
