@@ -189,6 +189,8 @@ struct TaskTableSnapshot {
   };
   std::vector<InHand> in_hand;  // not filled in without InspectOptions::slots
   TaskPolicy policy = TaskPolicy::fifo;
+  std::uint32_t keys = 0;       // how many tasks may have an idempotency key at once; 0: none
+  std::uint32_t keys_held = 0;  // how many have one that keeps others out; not filled in without InspectOptions::slots
   /// What became of tasks so far; not filled in without InspectOptions::slots either.
   TaskStatistics figures;
   std::vector<TaskStatistics> figures_by_name;    // names are any bytes

@@ -4,8 +4,10 @@
 #include "inspect/reader.hpp"
 #include "objects/task_object.hpp"
 #include "objects/task_statistics.hpp"
+#include "shmq/base/clock.hpp"
 #include "shmq/base/fence.hpp"
 #include "shmq/core/event.hpp"
+#include "shmq/core/task_keys.hpp"
 
 namespace shmq::inspect {
 
@@ -19,6 +21,21 @@ TaskTableSnapshot::InHand in_hand(const layout::TaskRecord& record, std::uint64_
   const bool told = layout::run_of(progress) == layout::word_epoch(word);
   return {record.id.load(std::memory_order_relaxed), layout::owner_of(word), layout::task_state(word) == TaskState::running,
           told ? layout::run_value(progress) : 0, record.name.get()};
+}
+
+/// Whether the task in a record whose word reads `word` has a key, and still has it.
+bool has_key(const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word, std::int64_t boot_ns) {
+  const layout::TaskRecord& record = parts.record(index);
+  const TaskState state = layout::task_state(word);
+  const std::uint32_t flags = record.flags.load(std::memory_order_relaxed);
+  if (state == TaskState::free || state == TaskState::alloc || !(flags & layout::kTaskKeyed)) return false;
+  bool has = state != TaskState::done && state != TaskState::cancelled && state != TaskState::expired;
+  if (flags & layout::kTaskKeyForTime)
+    has = boot_ns < static_cast<std::int64_t>(record.key_until_ns.load(std::memory_order_relaxed));
+  else if (flags & layout::kTaskKeyUntilStarted)
+    has = core::never_started(record.id.load(std::memory_order_relaxed), word, record.tally.load(std::memory_order_acquire));
+  base::fence(std::memory_order_acquire);
+  return has && parts.words.look(index) == word;
 }
 
 }  // namespace
@@ -36,6 +53,7 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
   seen.result_room = parts.result_room;
   const std::uint64_t state = parts.header->state.load(std::memory_order_acquire);
   seen.policy = parts.policy;
+  seen.keys = parts.keys;
   seen.paused = state & layout::kTablePaused;
   seen.draining = state & layout::kTableDraining;
   seen.removed = state & layout::kTableRemoved;
@@ -49,6 +67,7 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
     }
     findings.slots_left -= parts.capacity;
     std::map<std::uint32_t, TaskTableSnapshot::Share> shares;
+    const std::int64_t boot_ns = base::clock_ns(CLOCK_BOOTTIME);
     for (std::uint32_t i = 0; i < parts.capacity; ++i) {
       const std::uint64_t word = parts.words.look(i);
       const auto which = static_cast<std::size_t>(layout::task_state(word));
@@ -58,6 +77,7 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
       }
       ++seen.states[which];
       if (layout::task_state(word) == TaskState::free) continue;
+      if (parts.keys != 0 && has_key(parts, i, word, boot_ns)) ++seen.keys_held;
       if (layout::is_owned(layout::task_state(word))) {
         auto& share = shares[layout::owner_of(word)];
         share.participant = layout::owner_of(word);

@@ -302,7 +302,49 @@ says "no room for keys"
 expect 2 "$shmq" submit "$seg/keyed" --key "$(printf 'k%.0s' $(seq 64))" a
 says "a key 1 to 63"
 expect 2 "$shmq" submit "$seg/keyed" --key-until done a
+holds() { "$stat" tasks "$seg/keyed" | grep -q "^  $1 of 8 idempotency keys are held$"; }
+holds 3 || fail "shmq-stat says $("$stat" tasks "$seg/keyed")"
+"$worker" "$seg" keyed 3 >/dev/null
+# One is done, one was started; the third has a time.
+holds 1 || fail "shmq-stat says $("$stat" tasks "$seg/keyed")"
+expect 0 "$stat" tasks "$seg/keyed" --json >"$work/json"
+grep -q '"keys":8,"keys_held":1,' "$work/json" || fail "shmq-stat says $(cat "$work/json")"
 expect 0 "$shmq" rm "$seg/keyed"
+
+begin "shmq-stat says how fast tasks come and go"
+expect 0 "$shmq" table "$seg/busy" --capacity 64
+"$shmq" submit "$seg/busy" --forget --name early early >/dev/null
+"$shmq" work "$seg/busy" -- true &
+busy=$!
+early_is_done() { "$stat" tasks "$seg/busy" --json | grep -q '"figures":{"submitted":1,"started":1,"done":1,'; }
+until_true early_is_done
+expect 0 "$stat" tasks "$seg/busy" --json >"$work/json"
+grep -q '"rates_over_ns":null' "$work/json" || fail "rates of one look: $(cat "$work/json")"
+grep -q '"rates":' "$work/json" && fail "rates of one look: $(cat "$work/json")"
+"$stat" tasks "$seg/busy" --over 0.5 --json >"$work/json" &
+looks=$!
+late=0
+while kill -0 $looks 2>/dev/null; do
+  "$shmq" submit "$seg/busy" --forget --name late late >/dev/null
+  late=$((late + 1))
+done
+ends 0 $looks
+rate() { grep -o "\"$1\":[{\[].*" "$work/json" | grep -o "\"$2\":[0-9.e+]*" | head -n 1 | cut -d: -f2; }
+over_ns=$(grep -o '"rates_over_ns":[0-9]*' "$work/json" | cut -d: -f2)
+[ "$over_ns" -ge 500000000 ] || fail "it looked for $over_ns ns"
+awk -v rate="$(rate figures submitted_per_s)" -v ns="$over_ns" -v late=$late 'BEGIN { n = rate * ns / 1e9; exit !(n > 0.99 && n < late + 0.01) }' ||
+  fail "$late were submitted, and it says $(cat "$work/json")"
+awk -v rate="$(rate figures done_per_s)" 'BEGIN { exit !(rate > 0) }' || fail "nothing was done: $(cat "$work/json")"
+grep -q '"name":"early",[^[]*"rates":{"submitted_per_s":0,"started_per_s":0,"done_per_s":0,"otherwise_per_s":0}' "$work/json" ||
+  fail "early ones count as late: $(cat "$work/json")"
+expect 0 "$stat" tasks "$seg/busy" --over 0.1 >"$work/out"
+grep -qE '^  A SECOND, IN THE LAST 1.. ms +SUBMITTED +STARTED +DONE +ENDED OTHERWISE$' "$work/out" || fail "it says $(cat "$work/out")"
+"$stat" tasks "$seg/busy" --watch 0.1 | awk '/^  A SECOND, IN/ { if (++n == 2) exit }' || fail "--watch"
+kill -TERM $busy
+ends 0 $busy
+expect 2 "$stat" show "$seg" --over 1
+expect 2 "$stat" tasks "$seg/busy" --over 1 --watch 1
+expect 0 "$shmq" rm "$seg/busy"
 
 begin "no more finished tasks are kept than --keep-max says"
 expect 0 "$shmq" table "$seg/t" --capacity 8 --keep-max 1

@@ -79,13 +79,23 @@ void put_figures(Json& json, const TaskStatistics& f) {
   put_times(json, "wait", f.wait);
   put_times(json, "run", f.run);
 }
+void put_rates(Json& json, const EarlierLook* earlier, const TaskStatistics& then, const TaskStatistics& now) {
+  if (earlier == nullptr) return;
+  const Rates rates = rates_of(*earlier, then, now);
+  json.key("rates").open('{').member("submitted_per_s", rates.submitted).member("started_per_s", rates.started);
+  json.member("done_per_s", rates.done).member("otherwise_per_s", rates.otherwise).close('}');
+}
 
-void put_tasks(Json& json, const TaskTableSnapshot& t, bool slots) {
+void put_tasks(Json& json, const TaskTableSnapshot& t, bool slots, const EarlierLook* earlier = nullptr) {
   json.open('{').member("generation", t.generation).member("capacity", t.capacity);
   json.member("policy", to_string(t.policy)).member("payload_room", t.payload_room).member("result_room", t.result_room);
   json.member("paused", t.paused).member("draining", t.draining).member("removed", t.removed);
   json.member("workers_sleep", t.workers_sleep).member("submitters_sleep", t.submitters_sleep).member("hinted", t.hinted);
+  json.member("keys", t.keys);
   if (slots) {
+    static const TaskTableSnapshot nothing;
+    const TaskTableSnapshot& then = earlier != nullptr ? earlier->table : nothing;
+    json.member("keys_held", t.keys_held);
     json.key("states").open('{');
     for (std::size_t i = 0; i < t.states.size(); ++i) json.member(to_string(static_cast<TaskState>(i)), t.states[i]);
     json.close('}').key("shares").open('[');
@@ -98,16 +108,19 @@ void put_tasks(Json& json, const TaskTableSnapshot& t, bool slots) {
           .member("state", task.running ? "running" : "claimed").member("percent", task.percent).member("name", task.name).close('}');
     json.close(']').key("figures").open('{');
     put_figures(json, t.figures);
+    put_rates(json, earlier, then.figures, t.figures);
     json.close('}').key("figures_by_name").open('[');
     for (const TaskStatistics& figures : t.figures_by_name) {
       json.open('{').member("name", figures.name);
       put_figures(json, figures);
+      put_rates(json, earlier, same_of(then.figures_by_name, figures), figures);
       json.close('}');
     }
     json.close(']').key("figures_by_worker").open('[');
     for (const TaskStatistics& figures : t.figures_by_worker) {
       json.open('{').member("participant", figures.participant);
       put_figures(json, figures);
+      put_rates(json, earlier, same_of(then.figures_by_worker, figures), figures);
       json.close('}');
     }
     json.close(']');
@@ -192,10 +205,11 @@ std::string show_document(const SegmentSnapshot& segment, const std::string& que
   return json.text() + "\n";
 }
 
-std::string tasks_document(const SegmentSnapshot& segment, const ObjectSnapshot& table) {
+std::string tasks_document(const SegmentSnapshot& segment, const ObjectSnapshot& table, const EarlierLook* earlier) {
   Json json = begin_document("tasks");
-  json.member("taken_ns", segment.taken_ns).member("segment", segment.name).member("name", table.name).key("tasks");
-  put_tasks(json, *table.tasks, true);
+  json.member("taken_ns", segment.taken_ns).member("segment", segment.name).member("name", table.name);
+  json.member("rates_over_ns", earlier != nullptr ? std::optional(earlier->ago_ns) : std::nullopt).key("tasks");
+  put_tasks(json, *table.tasks, true, earlier);
   put_participants(json, segment);
   return json.close('}').text() + "\n";
 }

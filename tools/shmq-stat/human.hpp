@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "rates.hpp"
 #include "shmq/inspect.hpp"
 
 namespace shmq::stat {
@@ -17,7 +18,7 @@ struct Listed {
 std::string list_text(const std::vector<Listed>& segments);
 /// `queue` empty: all of the segment; else what concerns the objects of that name.
 std::string show_text(const SegmentSnapshot& segment, const std::string& queue);
-/// One task table.
-std::string table_text(const SegmentSnapshot& segment, const ObjectSnapshot& table);
+/// One task table; where there was an earlier look, also how fast tasks came and went since.
+std::string table_text(const SegmentSnapshot& segment, const ObjectSnapshot& table, const EarlierLook* earlier);
 
 }  // namespace shmq::stat

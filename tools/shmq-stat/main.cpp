@@ -11,11 +11,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "documents.hpp"
 #include "failure.hpp"
 #include "human.hpp"
+#include "shmq/base/clock.hpp"
 #include "shmq/inspect.hpp"
 
 namespace {
@@ -30,7 +32,7 @@ using cli::kUsage;
 constexpr char kHelp[] = R"help(Usage: shmq-stat [list] [--json] [--watch SECONDS]
        shmq-stat show SEG[/QUEUE] [--json] [--watch SECONDS]
        shmq-stat show --file PATH [--queue QUEUE] [--json] [--watch SECONDS]
-       shmq-stat tasks SEG/TABLE [--json] [--watch SECONDS]
+       shmq-stat tasks SEG/TABLE [--json] [--watch SECONDS | --over SECONDS]
 
 Looks at shared-memory segments without taking part in them: maps them read-only, takes no lock and no
 participant row, and so is right when every process is stopped or dead.
@@ -39,12 +41,14 @@ participant row, and so is right when every process is stopped or dead.
   show SEG     one segment: participants and whether they live, blocks, queues, who holds what and for how
                long, and who blocks whom
   show SEG/Q   the same, with nothing but queue (or task table) Q of its objects
-  tasks SEG/T  one task table: how many tasks are in each state, and who runs which
+  tasks SEG/T  one task table: how many tasks are in each state, who runs which, how long they wait and run
 
   --file PATH        show a copy of a segment's file (liveness then reads "unknown (copy)")
   --queue QUEUE      with --file: nothing but this queue
   --json             one JSON document instead, on one line; its fields are in docs/cli-shmq-stat.md
   --watch SECONDS    again every so many seconds (0.1 and more), until it is interrupted
+  --over SECONDS     with tasks: looks twice, so many seconds (0.1 and more) apart, and says how many tasks a second
+                     were submitted, started and done in between. With --watch: of the time since the look before
   --help, --version
 
 Participants are Alive (the kernel says that the process holds its lock), Dead, Inaccessible (the kernel refuses
@@ -69,6 +73,7 @@ struct Request {
   std::string file;
   std::string queue;
   std::optional<double> watch_s;
+  std::optional<double> over_s;
 };
 
 int usage_error(const std::string& what) {
@@ -99,19 +104,21 @@ std::optional<int> parse(int argc, char** argv, Request& request) {
       if (!parameter(i, request.file)) return usage_error("--file needs a path");
     } else if (word == "--queue") {
       if (!parameter(i, request.queue)) return usage_error("--queue needs a name");
-    } else if (word == "--watch") {
+    } else if (word == "--watch" || word == "--over") {
       double seconds = 0;
-      if (!parameter(i, text)) return usage_error("--watch needs a number of seconds");
+      if (!parameter(i, text)) return usage_error(std::string(word) + " needs a number of seconds");
       const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
       if (error != std::errc{} || end != text.data() + text.size() || !(seconds >= 0.1 && seconds <= 86400))
-        return usage_error("--watch " + text + ": not a number of seconds from 0.1 to 86400");
-      request.watch_s = seconds;
+        return usage_error(std::string(word) + " " + text + ": not a number of seconds from 0.1 to 86400");
+      (word == "--watch" ? request.watch_s : request.over_s) = seconds;
     } else if (word.size() > 1 && word[0] == '-') {
       return usage_error("unknown option " + std::string(word));
     } else {
       words.emplace_back(word);
     }
   }
+  if (request.over_s && (words.empty() || words[0] != "tasks")) return usage_error("--over belongs to tasks: shmq-stat tasks SEG/TABLE --over SECONDS");
+  if (request.over_s && request.watch_s) return usage_error("--over and --watch exclude each other: with --watch, each look tells of the time since the one before");
   const bool list = words.empty() || words[0] == "list";
   if (list && words.size() > 1) return usage_error("list takes no name: shmq-stat show " + words[1]);
   if (list && words.empty() && !request.file.empty()) return usage_error("--file belongs to show: shmq-stat show --file PATH");
@@ -160,7 +167,23 @@ std::string list(const Request& request) {
   return request.json ? list_document(segments) : list_text(segments);
 }
 
-Result<std::string> show(const Request& request) {
+/// The look before, at one task table.
+class LastLook {
+ public:
+  /// What there is to compare with; remembers this one for the next.
+  std::optional<EarlierLook> exchange(const TaskTableSnapshot& now) {
+    const std::int64_t now_ns = base::monotonic_ns(), ago_ns = now_ns - std::exchange(at_ns_, now_ns);
+    std::optional<TaskTableSnapshot> then = std::exchange(table_, now);
+    if (!then || then->generation != now.generation || ago_ns <= 0) return std::nullopt;
+    return EarlierLook{std::move(*then), ago_ns};
+  }
+
+ private:
+  std::optional<TaskTableSnapshot> table_;
+  std::int64_t at_ns_ = 0;
+};
+
+Result<std::string> show(const Request& request, LastLook& last) {
   const Result<SegmentSnapshot> snapshot = request.file.empty() ? inspect_segment(request.segment) : inspect_copy(request.file);
   if (!snapshot) return snapshot.error();
   const auto named = [&](const ObjectSnapshot& object) { return object.name == request.queue; };
@@ -171,8 +194,11 @@ Result<std::string> show(const Request& request) {
   }
   if (request.tasks) {
     for (const ObjectSnapshot& object : snapshot->objects)
-      if (named(object) && object.tasks)
-        return request.json ? tasks_document(*snapshot, object) : table_text(*snapshot, object);
+      if (named(object) && object.tasks) {
+        const std::optional<EarlierLook> earlier = last.exchange(*object.tasks);
+        const EarlierLook* const then = earlier ? &*earlier : nullptr;
+        return request.json ? tasks_document(*snapshot, object, then) : table_text(*snapshot, object, then);
+      }
     const auto found = std::find_if(snapshot->objects.begin(), snapshot->objects.end(), named);
     return found->damaged.empty()
                ? Error(ErrorCode::different, "\"" + request.queue + "\" in segment \"" + request.segment +
@@ -212,6 +238,12 @@ int main(int argc, char** argv) {
   if (const std::optional<int> status = parse(argc, argv, request)) return *status;
   handle(SIGPIPE, SIG_IGN);
   handle(SIGBUS, on_bus_error);
+  LastLook last;
+  if (request.over_s) {
+    const Result<std::string> first = show(request, last);
+    if (!first) return fail(first.error());
+    sleep_for(*request.over_s);
+  }
   if (request.watch_s) {
     handle(SIGINT, on_signal);
     handle(SIGTERM, on_signal);
@@ -220,7 +252,7 @@ int main(int argc, char** argv) {
   for (bool first = true; interrupted == 0; first = false) {
     std::string text;
     if (request.show) {
-      Result<std::string> shown = show(request);
+      Result<std::string> shown = show(request, last);
       if (!shown) return fail(shown.error());
       text = std::move(*shown);
     } else {
