@@ -14,6 +14,7 @@
 
 #include "dice.hpp"
 #include "shmq/inspect.hpp"
+#include "shmq/layout/key_index.hpp"
 #include "shmq/layout/task_table.hpp"
 #include "shmq/shmq.hpp"
 #include "watch.hpp"
@@ -22,6 +23,8 @@ namespace hostile {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr std::uint32_t kKeys = 8;
 
 /// The segment's file, as somebody has it mapped who keeps to nothing.
 class Bytes {
@@ -36,11 +39,14 @@ class Bytes {
     for (std::size_t i = 0; i < words_; ++i)
       if (map_[i] == shmq::layout::kTaskTableMagic) table_ = i;
     table_words_ = map_[table_ + offsetof(shmq::layout::TaskTableHeader, size_bytes) / 8] / 8;
+    keys_ = table_ + map_[table_ + offsetof(shmq::layout::TaskTableHeader, keys_offset) / 8] / 8;
   }
 
   void strike(Dice& dice) {
     std::size_t at = 0;
-    switch (dice.below(4)) {
+    switch (dice.below(6)) {
+      case 2:
+        return strike_keys(dice);
       case 0:
         at = table_ + dice.below(sizeof(shmq::layout::TaskTableHeader) / 8);
         break;
@@ -50,7 +56,26 @@ class Bytes {
       default:
         at = table_ + dice.below(table_words_);
     }
-    at %= words_;
+    strike(at % words_, dice);
+  }
+
+ private:
+  /// The index of keys, with what might be there: any task in any cell, in a bucket that is idle or in which any cell is
+  /// being written.
+  void strike_keys(Dice& dice) {
+    namespace layout = shmq::layout;
+    constexpr std::size_t words = sizeof(layout::KeyBucket) / 8 << layout::key_buckets_log2(kKeys);
+    const std::size_t at = keys_ + dice.below(words);
+    const std::uint64_t index = dice.below(4) == 0 ? dice.below(1u << 24) : dice.below(80);
+    const std::uint64_t reference = layout::key_reference(dice.below(40) << 24 | index);
+    switch (dice.below(4)) {
+      case 0: map_[at] = layout::key_pending(reference, static_cast<unsigned>(dice.below(7))); break;
+      case 1: map_[at] = layout::key_settled(layout::key_pending(reference, 0)); break;
+      case 2: map_[at] = layout::key_cell(reference); break;
+      default: strike(at, dice);
+    }
+  }
+  void strike(std::size_t at, Dice& dice) {
     const std::uint64_t old = map_[at];
     switch (dice.below(9)) {
       case 0: map_[at] = 0; break;
@@ -65,9 +90,8 @@ class Bytes {
     }
   }
 
- private:
   volatile std::uint64_t* map_ = nullptr;
-  std::size_t words_ = 0, table_ = 0, table_words_ = 0;
+  std::size_t words_ = 0, table_ = 0, table_words_ = 0, keys_ = 0;
 };
 
 shmq::TaskOptions some_options(Dice& dice) {
@@ -175,7 +199,7 @@ std::string table_case(std::uint64_t seed, const std::string& name, Progress& pr
   shmq::Segment segment = shmq::Segment::create(name, options).value();
   const auto policy = static_cast<shmq::TaskPolicy>(dice.below(3));
   shmq::TaskTable table =
-      segment.task_table("t", {.capacity = static_cast<std::uint32_t>(1 + dice.below(70)), .policy = policy, .names = 2, .keys = 8}).value();
+      segment.task_table("t", {.capacity = static_cast<std::uint32_t>(1 + dice.below(70)), .policy = policy, .names = 2, .keys = kKeys}).value();
   Bytes bytes("/dev/shm/shmq." + name);
   Hands hands(table, dice, progress);
   for (std::uint64_t i = 10 + dice.below(20); i > 0; --i) hands.step();
@@ -194,8 +218,10 @@ std::string table_case(std::uint64_t seed, const std::string& name, Progress& pr
 TEST(HostileTables, LetEveryOperationEnd) {
   const char* const asked = std::getenv("SHMQ_LONG");
   const std::uint64_t count = asked != nullptr && std::string(asked) == "1" ? 60'000 : 60;
+  const char* const from = std::getenv("SHMQ_HOSTILE_FROM");
+  const std::uint64_t first = from != nullptr ? std::strtoull(from, nullptr, 10) : 0;
   int bad = 0;
-  for (std::uint64_t seed = 0; seed < count && bad < 5; ++seed) {
+  for (std::uint64_t seed = first; seed < first + count && bad < 5; ++seed) {
     const std::string name = "hostile-table-" + std::to_string(::getpid()) + "-" + std::to_string(seed);
     const std::string wrong = watch([&](Progress& progress) { return table_case(seed, name, progress); });
     ::unlink(("/dev/shm/shmq." + name).c_str());
