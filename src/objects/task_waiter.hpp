@@ -34,9 +34,11 @@ class WorkerPlace {
   void sleep(std::int64_t timeout_ns) {
     const std::uint64_t due = table_.parts.due.least();
     if (due != core::kNoKey && (keeps_time_ || take_office())) {
-      const std::int64_t now_ns = base::clock_ns(CLOCK_BOOTTIME);
-      const std::int64_t left_ns = due <= static_cast<std::uint64_t>(now_ns) ? 0 : static_cast<std::int64_t>(due) - now_ns;
-      timeout_ns = std::min(timeout_ns, left_ns);
+      // Unsigned: in a damaged tree any time may stand.
+      const auto now_ns = static_cast<std::uint64_t>(base::clock_ns(CLOCK_BOOTTIME));
+      const std::uint64_t left_ns = due <= now_ns ? 0 : due - now_ns;
+      if (left_ns < static_cast<std::uint64_t>(std::max<std::int64_t>(timeout_ns, 0)))
+        timeout_ns = static_cast<std::int64_t>(left_ns);
       if (timeout_ns <= 0) return;
     }
     os::futex_wait(header().ready_event, expected_, timeout_ns);
