@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "shmq/core/ready_ahead.hpp"
 #include "shmq/core/task_table_handle.hpp"
 #include "shmq/options.hpp"
 #include "shmq/outcome.hpp"
@@ -306,6 +307,8 @@ class TaskWorker {
   Outcome attempt(Run& run, bool thorough);
   Outcome claim_some();
   bool take_over_some();
+  bool take_over(std::uint32_t index);
+  bool look_after(std::uint32_t index);
   bool start(const Claimed& claimed, Run& run);
   Outcome serve(const std::stop_token& stop, const std::map<std::string, Handler, std::less<>>& handlers);
   bool anything_left() const;
@@ -314,7 +317,9 @@ class TaskWorker {
   std::shared_ptr<core::TaskTableHandle> table_;
   TaskWorkerOptions options_;
   std::vector<Claimed> claimed_;  // the next one last
-  std::int64_t looked_ns_ = 0;    // when it last went through all records
+  core::ReadyAhead ahead_;
+  std::int64_t look_again_ns_ = 0;  // not earlier: at the records from here on
+  std::uint32_t look_at_ = 0;
   std::map<std::string, Handler, std::less<>> handlers_;
 };
 

@@ -2,12 +2,11 @@
 #include <map>
 
 #include "inspect/reader.hpp"
+#include "objects/task_keys.hpp"
 #include "objects/task_object.hpp"
 #include "objects/task_statistics.hpp"
-#include "shmq/base/clock.hpp"
 #include "shmq/base/fence.hpp"
 #include "shmq/core/event.hpp"
-#include "shmq/core/task_keys.hpp"
 
 namespace shmq::inspect {
 
@@ -16,26 +15,11 @@ using layout::TaskState;
 namespace {
 
 /// The task in a record whose word reads `word`: claimed, or running.
-TaskTableSnapshot::InHand in_hand(const layout::TaskRecord& record, std::uint64_t word) {
-  const std::uint64_t progress = record.progress.load(std::memory_order_relaxed);
+TaskTableSnapshot::InHand in_hand(const layout::TaskRecord& record, const layout::TaskBody& body, std::uint64_t word) {
+  const std::uint64_t progress = body.progress.load(std::memory_order_relaxed);
   const bool told = layout::run_of(progress) == layout::word_epoch(word);
   return {record.id.load(std::memory_order_relaxed), layout::owner_of(word), layout::task_state(word) == TaskState::running,
-          told ? layout::run_value(progress) : 0, record.name.get()};
-}
-
-/// Whether the task in a record whose word reads `word` has a key, and still has it.
-bool has_key(const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word, std::int64_t boot_ns) {
-  const layout::TaskRecord& record = parts.record(index);
-  const TaskState state = layout::task_state(word);
-  const std::uint32_t flags = record.flags.load(std::memory_order_relaxed);
-  if (state == TaskState::free || state == TaskState::alloc || !(flags & layout::kTaskKeyed)) return false;
-  bool has = state != TaskState::done && state != TaskState::cancelled && state != TaskState::expired;
-  if (flags & layout::kTaskKeyForTime)
-    has = boot_ns < static_cast<std::int64_t>(record.key_until_ns.load(std::memory_order_relaxed));
-  else if (flags & layout::kTaskKeyUntilStarted)
-    has = core::never_started(record.id.load(std::memory_order_relaxed), word, record.tally.load(std::memory_order_acquire));
-  base::fence(std::memory_order_acquire);
-  return has && parts.words.look(index) == word;
+          told ? layout::run_value(progress) : 0, body.name.get()};
 }
 
 }  // namespace
@@ -67,7 +51,6 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
     }
     findings.slots_left -= parts.capacity;
     std::map<std::uint32_t, TaskTableSnapshot::Share> shares;
-    const std::int64_t boot_ns = base::clock_ns(CLOCK_BOOTTIME);
     for (std::uint32_t i = 0; i < parts.capacity; ++i) {
       const std::uint64_t word = parts.words.look(i);
       const auto which = static_cast<std::size_t>(layout::task_state(word));
@@ -77,7 +60,7 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
       }
       ++seen.states[which];
       if (layout::task_state(word) == TaskState::free) continue;
-      if (parts.keys != 0 && has_key(parts, i, word, boot_ns)) ++seen.keys_held;
+      if (parts.keys != 0 && objects::has_key(parts, i, word)) ++seen.keys_held;
       if (layout::is_owned(layout::task_state(word))) {
         auto& share = shares[layout::owner_of(word)];
         share.participant = layout::owner_of(word);
@@ -85,7 +68,7 @@ void read_task_table(const Source& source, const core::ObjectSpace& space, Objec
            : layout::task_state(word) == TaskState::claimed ? share.claimed
                                                             : share.writing);
         if (layout::task_state(word) != TaskState::alloc) {
-          TaskTableSnapshot::InHand task = in_hand(parts.record(i), word);
+          TaskTableSnapshot::InHand task = in_hand(parts.record(i), parts.body(i), word);
           base::fence(std::memory_order_acquire);
           if (parts.words.look(i) == word) seen.in_hand.push_back(std::move(task));
         }

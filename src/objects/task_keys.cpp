@@ -26,12 +26,12 @@ struct KeyRecords {
     return bits & layout::kTaskKeyUntilStarted ? KeyScope::until_started : KeyScope::until_done;
   }
   bool key_timed_out(std::uint32_t i) const {
-    const auto until = static_cast<std::int64_t>(parts.record(i).key_until_ns.load(std::memory_order_relaxed));
+    const auto until = static_cast<std::int64_t>(parts.body(i).key_until_ns.load(std::memory_order_relaxed));
     base::fence(std::memory_order_acquire);
     return base::clock_ns(CLOCK_BOOTTIME) >= until;
   }
   bool key_is_asked(std::uint32_t i) const {
-    const bool same = (flags(i) & layout::kTaskKeyed) != 0 && key.is_in(parts.record(i).key);
+    const bool same = (flags(i) & layout::kTaskKeyed) != 0 && key.is_in(parts.body(i).key);
     base::fence(std::memory_order_acquire);
     return same;
   }
@@ -44,6 +44,16 @@ struct KeyRecords {
     if (words.publish(lease, state)) announce_submitted(parts, lease.index, state);
   }
 };
+
+bool has_key(const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word) {
+  const layout::PackedKey none("");
+  const KeyRecords records{parts, none};
+  const TaskState state = layout::task_state(word);
+  if (state == TaskState::free || state == TaskState::alloc || !(records.flags(index) & layout::kTaskKeyed)) return false;
+  const bool live = core::key_is_live(records, index, records.id(index).load(std::memory_order_relaxed), word);
+  base::fence(std::memory_order_acquire);
+  return live && parts.words.look(index) == word;
+}
 
 core::KeyVerdict KeyedTask::judge(std::uint64_t reference) {
   return core::judge_key(parts_.words, KeyRecords{parts_, key_}, reference, found_);
@@ -59,8 +69,8 @@ KeyStatus KeyedTask::insert(TaskId id) {
   return index.insert(hash_, layout::key_reference(id), [this](std::uint64_t reference) { return judge(reference); });
 }
 
-std::uint32_t KeyedTask::write(layout::TaskRecord& record, const TaskOptions& options, TaskState to) const {
-  key_.store(record.key);
+std::uint32_t KeyedTask::write(layout::TaskBody& body, const TaskOptions& options, TaskState to) const {
+  key_.store(body.key);
   std::uint32_t flags = layout::kTaskKeyed;
   if (to == TaskState::held) flags |= layout::kTaskBornHeld;
   if (to == TaskState::delayed) flags |= layout::kTaskBornDelayed;
@@ -68,7 +78,7 @@ std::uint32_t KeyedTask::write(layout::TaskRecord& record, const TaskOptions& op
   if (options.key_scope == KeyScope::for_time) {
     const std::int64_t now = base::clock_ns(CLOCK_BOOTTIME);
     const std::int64_t time = std::clamp<std::int64_t>(options.key_time.count(), 0, INT64_MAX - now);
-    record.key_until_ns.store(static_cast<std::uint64_t>(now + time), std::memory_order_relaxed);
+    body.key_until_ns.store(static_cast<std::uint64_t>(now + time), std::memory_order_relaxed);
     flags |= layout::kTaskKeyForTime;
   }
   return flags;

@@ -17,8 +17,9 @@ class KeyedTask {
 
   /// duplicate, absent, corrupt.
   core::KeyStatus find();
-  /// Into the record, which the caller has in ALLOC and will publish in the state `to`. The bits that `flags` has to have.
-  std::uint32_t write(layout::TaskRecord& record, const TaskOptions& options, layout::TaskState to) const;
+  /// Into the record's body, which the caller has in ALLOC and will publish in the state `to`. The bits that `flags` has
+  /// to have.
+  std::uint32_t write(layout::TaskBody& body, const TaskOptions& options, layout::TaskState to) const;
   /// Puts in the caller's task. Its record must be wholly written: whoever comes with the same key publishes it.
   /// inserted; duplicate, full, corrupt.
   core::KeyStatus insert(TaskId id);
@@ -33,5 +34,8 @@ class KeyedTask {
   std::uint64_t hash_;
   TaskId found_ = 0;
 };
+
+/// Whether the task in a record whose word read `word` has a key still. Changes nothing.
+bool has_key(const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word);
 
 }  // namespace shmq::objects

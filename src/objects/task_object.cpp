@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/directory.hpp"
+#include "objects/task_errors.hpp"
 #include "objects/task_statistics.hpp"
 #include "objects/task_times.hpp"
 #include "objects/task_upkeep.hpp"
@@ -33,8 +34,8 @@ core::TaskTableParts make_parts(const core::SegmentView& view, std::uint64_t off
   parts.header = header;
   parts.names = view.at<layout::TaskNameFigures>(offset + places.names);
   parts.users = view.at<layout::TaskUser>(offset + places.users);
-  parts.words = core::ShmTaskWords(
-      core::ShmTaskMemory(view.at<std::byte>(offset + places.records), shape.record_bytes()));
+  parts.words = core::ShmTaskWords(core::ShmTaskMemory(view.at<layout::TaskRecord>(offset + places.records)));
+  parts.bodies = view.at<std::byte>(offset + places.bodies);
   parts.free = ring(header->free_head, header->free_tail, places.free);
   parts.due = core::ShmMinTree({view.at<layout::Word>(offset + places.due), core::MinTreeShape(shape.capacity)});
   if (shape.policy == layout::TaskPolicy::fifo)
@@ -45,6 +46,7 @@ core::TaskTableParts make_parts(const core::SegmentView& view, std::uint64_t off
     parts.key_index = core::ShmKeyIndex(
         {view.at<layout::KeyBucket>(offset + places.keys), layout::key_buckets_log2(shape.keys)});
   parts.capacity = shape.capacity;
+  parts.body_bytes = shape.body_bytes();
   parts.payload_room = shape.payload_room;
   parts.result_room = shape.result_room;
   parts.rows = view.geometry().rows;
@@ -63,7 +65,7 @@ void initialise(const core::SegmentView& view, const core::ObjectSpace& space, c
   h.generation = space.generation;
   h.capacity = shape.capacity;
   h.ring_log2 = shape.ring_log2();
-  h.record_bytes = shape.record_bytes();
+  h.body_bytes = shape.body_bytes();
   h.payload_room = shape.payload_room;
   h.result_room = shape.result_room;
   h.rows = view.geometry().rows;
@@ -79,6 +81,7 @@ void initialise(const core::SegmentView& view, const core::ObjectSpace& space, c
   h.due_offset = places.due;
   h.keys_offset = places.keys;
   h.records_offset = places.records;
+  h.bodies_offset = places.bodies;
   h.size_bytes = places.size_bytes;
   core::TaskTableParts parts = make_parts(view, space.offset, shape, places);
   h.real_offset.store(static_cast<std::uint64_t>(real_offset_ns()), std::memory_order_relaxed);
@@ -159,13 +162,16 @@ void sweep(core::Attachment& by, const core::ObjectSpace& space, std::uint32_t d
       clear_away(by.view(), parts, lease);
       ++repairs.claims;
     } else if (state == TaskState::claimed) {
-      if (parts.words.unclaim(lease)) ++repairs.tasks;
+      if (!parts.words.unclaim(lease)) continue;
+      announce_ready(parts, i);  // at once: what follows takes the longer the larger the table is
+      ++repairs.tasks;
     } else {
       note_error(parts, lease, {RunEnd::crash, "its worker died"});
       const TaskState to = after_run(parts, i, RunEnd::crash);
       if (!parts.words.settle(lease, RunEnd::crash, to)) continue;
       core::count_figure(parts.users[by.me().id - 1].figures.ended[static_cast<unsigned>(RunEnd::crash)]);
       begin_state(parts, i);
+      if (to == TaskState::ready) announce_ready(parts, i);
       ++repairs.tasks;
     }
   }
@@ -204,8 +210,8 @@ std::string difference(const core::TaskTableParts& is, const TableShape& asked) 
 unsigned TableShape::ring_log2() const {
   return static_cast<unsigned>(std::bit_width(std::bit_ceil(std::uint64_t{capacity} * 2)) - 1);
 }
-std::uint32_t TableShape::record_bytes() const {
-  return static_cast<std::uint32_t>(sizeof(layout::TaskRecord)) + payload_room + result_room +
+std::uint32_t TableShape::body_bytes() const {
+  return static_cast<std::uint32_t>(sizeof(layout::TaskBody)) + payload_room + result_room +
          errors * static_cast<std::uint32_t>(sizeof(layout::TaskError));
 }
 
@@ -247,7 +253,8 @@ TablePlaces places_of(const TableShape& shape, std::uint32_t rows) {
   places.keys = line_up(places.due + nodes);
   const std::uint64_t buckets = shape.keys == 0 ? 0 : std::uint64_t{1} << layout::key_buckets_log2(shape.keys);
   places.records = line_up(places.keys + buckets * sizeof(layout::KeyBucket));
-  places.size_bytes = places.records + std::uint64_t{shape.capacity} * shape.record_bytes();
+  places.bodies = line_up(places.records + std::uint64_t{shape.capacity} * sizeof(layout::TaskRecord));
+  places.size_bytes = places.bodies + std::uint64_t{shape.capacity} * shape.body_bytes();
   return places;
 }
 
@@ -267,9 +274,11 @@ bool table_of(const core::SegmentView& view, const core::ObjectSpace& space, cor
     return false;
   const TableShape shape{h.capacity, h.payload_room, h.result_room, h.policy, h.errors, h.names, h.keys, 0, h.aging_ns};
   const TablePlaces places = places_of(shape, view.geometry().rows);
-  if (h.rows != view.geometry().rows || h.ring_log2 != shape.ring_log2() || h.record_bytes != shape.record_bytes() ||
-      h.users_offset != places.users || h.names_offset != places.names || h.due_offset != places.due || h.keys_offset != places.keys || h.free_offset != places.free || h.ready_offset != places.ready ||
-      h.records_offset != places.records || h.size_bytes != places.size_bytes || places.size_bytes > space.size_bytes)
+  if (h.rows != view.geometry().rows || h.ring_log2 != shape.ring_log2() || h.body_bytes != shape.body_bytes() ||
+      h.users_offset != places.users || h.names_offset != places.names || h.free_offset != places.free ||
+      h.ready_offset != places.ready || h.due_offset != places.due || h.keys_offset != places.keys ||
+      h.records_offset != places.records || h.bodies_offset != places.bodies || h.size_bytes != places.size_bytes ||
+      places.size_bytes > space.size_bytes)
     return false;
   parts = make_parts(view, space.offset, shape, places);
   return true;

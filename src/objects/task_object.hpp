@@ -25,7 +25,7 @@ struct TableShape {
   std::uint32_t keep_max = 0;  // set at creation; no part of the shape
   std::int64_t aging_ns = 0;
   unsigned ring_log2() const;
-  std::uint32_t record_bytes() const;
+  std::uint32_t body_bytes() const;
 };
 Result<TableShape> table_shape_of(const TaskTableOptions& options);
 
@@ -38,6 +38,7 @@ struct TablePlaces {
   std::uint64_t due = 0;
   std::uint64_t keys = 0;
   std::uint64_t records = 0;
+  std::uint64_t bodies = 0;
   std::uint64_t size_bytes = 0;
 };
 TablePlaces places_of(const TableShape& shape, std::uint32_t rows);

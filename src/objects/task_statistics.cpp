@@ -88,8 +88,9 @@ void begin_figures(const core::TaskTableParts& parts, layout::Owner me) {
   if (user.figures_of.exchange(mine, std::memory_order_relaxed) != mine) retire_figures(parts, me.id);
 }
 
-TaskFigures* figures_of_name(const core::TaskTableParts& parts, const layout::NameField& name) {
-  if (parts.names_kept == 0) return nullptr;
+TaskFigures* figures_of_its_name(const core::TaskTableParts& parts, std::uint32_t index) {
+  if (parts.names_kept == 0 || !(parts.record(index).flags.load(std::memory_order_relaxed) & layout::kTaskNamed)) return nullptr;
+  const layout::NameField& name = parts.body(index).name;
   std::uint64_t words[kNameWords], hash = 0xcbf2'9ce4'8422'2325u;
   for (std::size_t i = 0; i < kNameWords; ++i) {
     words[i] = name.words[i].load(std::memory_order_relaxed);

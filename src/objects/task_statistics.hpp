@@ -14,8 +14,8 @@ void begin_figures(const core::TaskTableParts& parts, layout::Owner me);
 /// The participant has gone: its figures are of the past. Killed half-way, a few of them are lost.
 void retire_figures(const core::TaskTableParts& parts, std::uint32_t id);
 
-/// Those of a task's name: null where none are kept, or there is no room for one more.
-layout::TaskFigures* figures_of_name(const core::TaskTableParts& parts, const layout::NameField& name);
+/// Those of the task's name: null where it has none, none are kept, or there is no room for one more.
+layout::TaskFigures* figures_of_its_name(const core::TaskTableParts& parts, std::uint32_t index);
 
 TaskStatistics statistics_of_all(const core::TaskTableParts& parts);
 std::vector<TaskStatistics> statistics_of_workers(const core::TaskTableParts& parts);

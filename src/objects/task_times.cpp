@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "objects/task_errors.hpp"
 #include "objects/task_upkeep.hpp"
 #include "shmq/base/clock.hpp"
 #include "shmq/core/event.hpp"
@@ -32,7 +33,7 @@ std::int64_t suspended_ns() {
   return (std::max<std::int64_t>(ahead, 0) + kSuspendStepNs / 2) / kSuspendStepNs * kSuspendStepNs;
 }
 
-std::uint32_t flags_of(const TaskRecord& record) { return record.flags.load(std::memory_order_relaxed); }
+std::uint32_t flags_of(const core::TaskTableParts& parts, std::uint32_t index) { return parts.record(index).flags.load(std::memory_order_relaxed); }
 
 /// A time of the record on CLOCK_BOOTTIME; 0: none.
 std::int64_t on_boot_clock(const core::TaskTableParts& parts, const layout::Word& time, bool real) {
@@ -42,38 +43,38 @@ std::int64_t on_boot_clock(const core::TaskTableParts& parts, const layout::Word
       base::wrapping_difference(ns, static_cast<std::int64_t>(parts.header->real_offset.load(std::memory_order_acquire))), 1);
 }
 
-std::int64_t expires_ns(const core::TaskTableParts& parts, const TaskRecord& record) {
-  return on_boot_clock(parts, record.expires_ns, flags_of(record) & layout::kTaskExpiresReal);
+std::int64_t expires_ns(const core::TaskTableParts& parts, std::uint32_t index) {
+  return on_boot_clock(parts, parts.body(index).expires_ns, flags_of(parts, index) & layout::kTaskExpiresReal);
 }
 
 /// The end of a delay that the submitter asked for; 0 where it is not that one.
-std::int64_t first_delay_ns(const core::TaskTableParts& parts, std::uint32_t index, const TaskRecord& record) {
+std::int64_t first_delay_ns(const core::TaskTableParts& parts, std::uint32_t index) {
   // A retry waits for its own time. Its end may not be counted yet.
   if (parts.words.tally(index).total() != 0 || layout::task_end(parts.words.look(index)) != RunEnd::none) return 0;
-  return on_boot_clock(parts, record.not_before_ns, flags_of(record) & layout::kTaskDelayReal);
+  return on_boot_clock(parts, parts.body(index).not_before_ns, flags_of(parts, index) & layout::kTaskDelayReal);
 }
 
 /// Spread by the task's id, so that those that failed together do not come back together.
 std::int64_t backoff_ns(const core::TaskTableParts& parts, std::uint32_t index) {
-  const TaskRecord& record = parts.record(index);
-  const std::uint64_t first = record.backoff_first_ms.load(std::memory_order_relaxed);
-  const std::uint64_t cap = record.backoff_cap_ms.load(std::memory_order_relaxed);
+  const layout::TaskBody& body = parts.body(index);
+  const std::uint64_t first = body.backoff_first_ms.load(std::memory_order_relaxed);
+  const std::uint64_t cap = body.backoff_cap_ms.load(std::memory_order_relaxed);
   const layout::Tally tally = parts.words.tally(index);
   const std::uint32_t before = tally.failures + tally.crashes + tally.timeouts;
   std::uint64_t ms = first;
-  if (flags_of(record) & layout::kTaskExponential)
+  if (flags_of(parts, index) & layout::kTaskExponential)
     for (std::uint32_t i = 1; i < before && ms < cap; ++i) ms *= 2;
   ms = std::min(ms, cap);
-  std::uint64_t mixed = (record.id.load(std::memory_order_relaxed) + before) * 0x9e37'79b9'7f4a'7c15u;
+  std::uint64_t mixed = (parts.record(index).id.load(std::memory_order_relaxed) + before) * 0x9e37'79b9'7f4a'7c15u;
   mixed ^= mixed >> 32;
-  const std::uint64_t jitter = std::min(record.backoff_jitter.load(std::memory_order_relaxed), 65536u);
+  const std::uint64_t jitter = std::min(body.backoff_jitter.load(std::memory_order_relaxed), 65536u);
   const std::uint64_t ns = ms * 1'000'000;
   return static_cast<std::int64_t>(ns - ns / 65536 * jitter / 65536 * (mixed & 0xffff));
 }
 
 /// Notes when the state that `word` tells of began, or is to end. Whoever comes first.
 void stamp(const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word) {
-  layout::Word& at = parts.record(index).stamp;
+  layout::Word& at = parts.body(index).stamp;
   std::uint64_t seen = at.load(std::memory_order_acquire);
   if (layout::is_stamp_of(seen, layout::word_epoch(word)) || parts.words.look(index) != word) return;
   std::int64_t ns = 0;
@@ -100,7 +101,7 @@ void follow_the_wall_clock(const core::TaskTableParts& parts) {
   if (!parts.header->real_offset.compare_exchange_strong(seen, static_cast<std::uint64_t>(now), std::memory_order_seq_cst)) return;
   // Killed from here on: the sweep that follows makes both trees anew.
   for (std::uint32_t i = 0; i < parts.capacity; ++i) {
-    if (!(flags_of(parts.record(i)) & (layout::kTaskDelayReal | layout::kTaskDeadlineReal | layout::kTaskExpiresReal))) continue;
+    if (!(flags_of(parts, i) & (layout::kTaskDelayReal | layout::kTaskDeadlineReal | layout::kTaskExpiresReal))) continue;
     refresh_due(parts, i);
     refresh_ready(parts, i);
   }
@@ -168,8 +169,8 @@ bool expire(const core::SegmentView& view, const core::TaskTableParts& parts, st
 }
 
 std::int64_t deadline_ns(const core::TaskTableParts& parts, std::uint32_t index) {
-  const TaskRecord& record = parts.record(index);
-  return is_timed(parts, index) ? on_boot_clock(parts, record.deadline_ns, flags_of(record) & layout::kTaskDeadlineReal) : 0;
+  const std::uint32_t flags = flags_of(parts, index);
+  return flags & layout::kTaskDeadline ? on_boot_clock(parts, parts.body(index).deadline_ns, flags & layout::kTaskDeadlineReal) : 0;
 }
 
 std::int64_t real_offset_ns() { return base::realtime_ns() - boot_ns(); }
@@ -187,22 +188,22 @@ std::uint64_t ready_key(const core::TaskTableParts& parts, std::uint32_t index) 
 }
 
 std::uint64_t due_key(const core::TaskTableParts& parts, std::uint32_t index) {
-  const TaskRecord& record = parts.record(index);
+  const layout::TaskBody& body = parts.body(index);
   const std::uint64_t word = parts.words.look(index);
   const TaskState state = layout::task_state(word);
-  if (state == TaskState::free || state == TaskState::alloc || !(flags_of(record) & layout::kTaskTimed)) return core::kNoKey;
+  if (state == TaskState::free || state == TaskState::alloc || !(flags_of(parts, index) & layout::kTaskTimed)) return core::kNoKey;
   const auto since = [&](std::int64_t wait_ns) -> std::uint64_t {
-    const std::uint64_t at = record.stamp.load(std::memory_order_acquire);
+    const std::uint64_t at = body.stamp.load(std::memory_order_acquire);
     if (!layout::is_stamp_of(at, layout::word_epoch(word))) return 0;
     return std::min<std::uint64_t>(static_cast<std::uint64_t>(layout::stamp_ns(at)) + static_cast<std::uint64_t>(wait_ns), core::kNoKey - 1);
   };
   const auto least_with_expiry = [&](std::uint64_t key) {
-    const std::int64_t expires = expires_ns(parts, record);
+    const std::int64_t expires = expires_ns(parts, index);
     return expires > 0 ? std::min(key, static_cast<std::uint64_t>(expires)) : key;
   };
   switch (state) {
     case TaskState::delayed: {
-      const std::int64_t first = first_delay_ns(parts, index, record);
+      const std::int64_t first = first_delay_ns(parts, index);
       return least_with_expiry(first > 0 ? static_cast<std::uint64_t>(first) : since(0));
     }
     case TaskState::held:
@@ -210,7 +211,7 @@ std::uint64_t due_key(const core::TaskTableParts& parts, std::uint32_t index) {
     case TaskState::claimed:
       return least_with_expiry(core::kNoKey);
     case TaskState::running: {
-      const auto limit = static_cast<std::int64_t>(record.run_limit_ns.load(std::memory_order_relaxed));
+      const auto limit = static_cast<std::int64_t>(body.run_limit_ns.load(std::memory_order_relaxed));
       if (limit <= 0) return core::kNoKey;
       const std::uint64_t ends = since(limit);
       // A lease is on CLOCK_MONOTONIC, which stands still while the machine sleeps.
@@ -220,7 +221,7 @@ std::uint64_t due_key(const core::TaskTableParts& parts, std::uint32_t index) {
     case TaskState::dead:
     case TaskState::cancelled:
     case TaskState::expired: {
-      const auto keep = static_cast<std::int64_t>(record.keep_for_ns.load(std::memory_order_relaxed));
+      const auto keep = static_cast<std::int64_t>(body.keep_for_ns.load(std::memory_order_relaxed));
       return keep <= 0 ? core::kNoKey : since(keep);
     }
     default:
@@ -265,9 +266,8 @@ std::uint64_t keep_time(const core::SegmentView& view, const core::TaskTablePart
 }
 
 bool is_late(const core::TaskTableParts& parts, std::uint32_t index, std::int64_t now_ns) {
-  const TaskRecord& record = parts.record(index);
   if (!is_timed(parts, index)) return false;
-  const std::int64_t expires = expires_ns(parts, record);
+  const std::int64_t expires = expires_ns(parts, index);
   return expires > 0 && expires <= now_ns;
 }
 
@@ -275,14 +275,19 @@ std::int64_t ready_since_ns(const core::TaskTableParts& parts, std::uint32_t ind
   const TaskRecord& record = parts.record(index);
   const auto submitted = static_cast<std::int64_t>(record.submitted_ns.load(std::memory_order_relaxed));
   if (!is_timed(parts, index)) return submitted;
-  const std::int64_t delay = on_boot_clock(parts, record.not_before_ns, flags_of(record) & layout::kTaskDelayReal);
+  const std::int64_t delay = on_boot_clock(parts, parts.body(index).not_before_ns, flags_of(parts, index) & layout::kTaskDelayReal);
   return std::max(submitted, base::wrapping_difference(delay, suspended_ns()));
+}
+
+void mend_due(const core::TaskTableParts& parts, std::uint32_t index) {
+  core::ShmMinTree due = parts.due;
+  due.mend(index / core::MinTreeShape::kFan, [&](std::uint32_t i) { return due_key(parts, i); });
 }
 
 void rebuild_trees(const core::TaskTableParts& parts) {
   core::ShmMinTree due = parts.due, ready = parts.ready_tree;
-  due.rebuild(parts.capacity, [&](std::uint32_t i) { return due_key(parts, i); });
-  if (parts.policy != TaskPolicy::fifo) ready.rebuild(parts.capacity, [&](std::uint32_t i) { return ready_key(parts, i); });
+  due.rebuild([&](std::uint32_t i) { return due_key(parts, i); });
+  if (parts.policy != TaskPolicy::fifo) ready.rebuild([&](std::uint32_t i) { return ready_key(parts, i); });
 }
 
 }  // namespace shmq::objects

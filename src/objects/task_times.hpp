@@ -33,6 +33,9 @@ void refresh_ready(const core::TaskTableParts& parts, std::uint32_t index);
 /// Does what the time asks for, of up to 64 tasks. `me`: the caller. Returns when (CLOCK_BOOTTIME) there is more to be done;
 /// kNoKey: never.
 std::uint64_t keep_time(const core::SegmentView& view, const core::TaskTableParts& parts, layout::Owner me);
+inline std::uint64_t keep_time(const core::TaskTableHandle& table) {
+  return keep_time(table.attachment->view(), table.parts, table.me());
+}
 
 /// READY, DELAYED, HELD or CLAIMED → EXPIRED: it is too late for it. False: `word` is not there any more.
 bool expire(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word,
@@ -47,6 +50,8 @@ std::int64_t ready_since_ns(const core::TaskTableParts& parts, std::uint32_t ind
 /// On CLOCK_BOOTTIME; 0: none.
 std::int64_t deadline_ns(const core::TaskTableParts& parts, std::uint32_t index);
 
+/// The tree of times anew around an index, of core::MinTreeShape::kFan of them.
+void mend_due(const core::TaskTableParts& parts, std::uint32_t index);
 /// Both trees anew.
 void rebuild_trees(const core::TaskTableParts& parts);
 

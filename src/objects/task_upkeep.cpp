@@ -1,8 +1,6 @@
 #include "objects/task_upkeep.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <iterator>
 #include <vector>
 
 #include "core/blocks.hpp"
@@ -96,13 +94,13 @@ void announce_settled(const core::SegmentView& view, const core::TaskTableParts&
 }
 
 TaskState after_run(const core::TaskTableParts& parts, std::uint32_t index, RunEnd end) {
-  const layout::TaskRecord& record = parts.record(index);
+  const layout::TaskBody& body = parts.body(index);
   const layout::Tally tally = core::ShmTaskWords::with(parts.words.tally(index), end);
   const auto spent = [](std::uint32_t count, const std::atomic<std::uint16_t>& max) {
     const std::uint32_t limit = max.load(std::memory_order_relaxed);
     return limit < layout::kTallyMax && count > limit;  // a count stands still there
   };
-  const bool later = is_timed(parts, index) && record.backoff_first_ms.load(std::memory_order_relaxed) != 0;
+  const bool later = is_timed(parts, index) && body.backoff_first_ms.load(std::memory_order_relaxed) != 0;
   const TaskState again = later ? TaskState::delayed : TaskState::ready;
   switch (end) {
     case RunEnd::done:
@@ -110,37 +108,18 @@ TaskState after_run(const core::TaskTableParts& parts, std::uint32_t index, RunE
     case RunEnd::cancelled:
       return TaskState::cancelled;
     case RunEnd::failure:
-      return spent(tally.failures, record.failures_max) ? TaskState::dead : again;
+      return spent(tally.failures, body.failures_max) ? TaskState::dead : again;
     case RunEnd::crash:
-      return spent(tally.crashes, record.crashes_max) ? TaskState::dead : again;
+      return spent(tally.crashes, body.crashes_max) ? TaskState::dead : again;
     case RunEnd::timeout:
-      return spent(tally.timeouts, record.timeouts_max) ? TaskState::dead : again;
+      return spent(tally.timeouts, body.timeouts_max) ? TaskState::dead : again;
     case RunEnd::release:
-      return spent(tally.releases, record.releases_max) ? TaskState::dead : TaskState::ready;
+      return spent(tally.releases, body.releases_max) ? TaskState::dead : TaskState::ready;
     case RunEnd::revived:
     case RunEnd::none:
       break;
   }
   return TaskState::ready;
-}
-
-void note_error(const core::TaskTableParts& parts, const core::Lease& lease, const RunError& error) {
-  if (parts.errors_kept == 0) return;
-  const std::uint32_t number = parts.words.tally(lease.index).total() + 1;
-  layout::TaskError& slot = parts.errors(lease.index)[(number - 1) % parts.errors_kept];
-  if (parts.words.look(lease.index) != lease.word) return;
-  char bytes[sizeof slot.text] = {};
-  if (!error.text.empty()) std::memcpy(bytes, error.text.data(), std::min(error.text.size(), sizeof bytes - 1));
-  slot.what.store(0, std::memory_order_release);
-  slot.number.store(number, std::memory_order_relaxed);
-  slot.ended_real_ns.store(static_cast<std::uint64_t>(base::realtime_ns()), std::memory_order_relaxed);
-  for (std::size_t i = 0; i < std::size(slot.text); ++i) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes + 8 * i, 8);
-    slot.text[i].store(word, std::memory_order_relaxed);
-  }
-  const std::uint32_t what = static_cast<std::uint32_t>(error.end) | (error.signal & 0xff) << 8 | (error.core_dumped ? 1u << 16 : 0);
-  slot.what.store(layout::of_run(lease.epoch(), what), std::memory_order_release);
 }
 
 void clear_away(const core::SegmentView& view, const core::TaskTableParts& parts, const core::Lease& lease) {

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 #include "shmq/core/segment_view.hpp"
 #include "shmq/core/task_table_handle.hpp"
+#include "shmq/outcome.hpp"
 
 namespace shmq::objects {
 
@@ -28,20 +28,16 @@ void announce_settled(const core::SegmentView& view, const core::TaskTableParts&
 /// Where a run that ends so leads: READY, DELAYED or DEAD, by the task's limits.
 layout::TaskState after_run(const core::TaskTableParts& parts, std::uint32_t index, layout::RunEnd end);
 
-/// Why a run did not complete its task.
-struct RunError {
-  layout::RunEnd end = layout::RunEnd::none;
-  std::string_view text = {};
-  unsigned signal = 0;
-  bool core_dumped = false;
-};
-/// Kept with the task, in place of the oldest. Before the run ends: its number is known then.
-void note_error(const core::TaskTableParts& parts, const core::Lease& lease, const RunError& error);
-
 /// Gives back the blocks that a record in ALLOC names, and makes it FREE. The lease is the caller's, or a dead owner's.
 void clear_away(const core::SegmentView& view, const core::TaskTableParts& parts, const core::Lease& lease);
 
 bool is_over(layout::TaskState state);
+/// What keeps a table from being used at all; ok where nothing does.
+inline Outcome usable(const core::TaskTableHandle& table) {
+  if (table.attachment->detached()) return Outcome::detached;
+  if (table.parts.header->state.load(std::memory_order_relaxed) & layout::kTableRemoved) return Outcome::removed;
+  return Outcome::ok;
+}
 /// A task that was over and kept is not any more.
 void count_finished_down(const core::TaskTableParts& parts);
 

@@ -1,3 +1,4 @@
+// A worker: claims tasks, takes over what others claimed and did not start, and starts them.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -21,161 +22,12 @@ constexpr std::uint32_t kSlotsMax = 256;
 constexpr std::uint32_t kRacesMax = 100'000;
 /// An idle worker goes through all records this often at most: what a stopped process had in hand is found so.
 constexpr std::int64_t kLookThroughNs = 100'000'000;
+/// … in pieces, between which it looks whether there is something to do; so long ones about,
+constexpr std::int64_t kLookPieceNs = 200'000;
+constexpr std::uint32_t kLookPiece = 256;
 /// … and spends no more than this part of its time on it.
 constexpr std::int64_t kLookThroughShare = 50;
 }  // namespace
-
-// ---- a run
-
-Run& Run::operator=(Run&& other) noexcept {
-  if (this != &other) {
-    if (table_ != nullptr) (void)release();
-    table_ = std::move(other.table_);
-    lease_ = other.lease_;
-    started_ns_ = other.started_ns_;
-    outcome_ = other.outcome_;
-  }
-  return *this;
-}
-
-TaskId Run::id() const { return table_->parts.record(lease_.index).id.load(std::memory_order_relaxed); }
-std::string Run::name() const {
-  const TaskRecord& record = table_->parts.record(lease_.index);
-  return record.flags.load(std::memory_order_relaxed) & layout::kTaskNamed ? record.name.get() : std::string();
-}
-std::uint64_t Run::correlation() const { return table_->parts.record(lease_.index).correlation.load(std::memory_order_relaxed); }
-
-std::span<const std::byte> Run::payload() const {
-  const TaskRecord& record = table_->parts.record(lease_.index);
-  const std::uint64_t reference = record.payload_block.load(std::memory_order_relaxed);
-  const std::span<const std::byte> room =
-      reference == layout::kNoBlock ? std::span<const std::byte>(table_->parts.inline_payload(lease_.index))
-                                    : core::referenced_bytes(table_->attachment->view(), reference);
-  // The count is shared memory: whatever it says, no more than the room is read.
-  return room.first(std::min<std::size_t>(record.payload_bytes.load(std::memory_order_relaxed), room.size()));
-}
-
-std::uint32_t Run::runs_before() const {
-  return table_->parts.words.tally(lease_.index).total();
-}
-
-bool Run::valid() const {
-  return table_ != nullptr && !table_->attachment->detached() && table_->parts.words.look(lease_.index) == lease_.word;
-}
-
-bool Run::cancelled() const {
-  const TaskRecord& record = table_->parts.record(lease_.index);
-  return record.cancel.load(std::memory_order_acquire) == record.id.load(std::memory_order_relaxed);
-}
-
-Outcome Run::progress(unsigned percent, std::string_view note) {
-  if (table_ == nullptr) return Outcome::stale;
-  if (table_->attachment->detached()) return Outcome::detached;
-  TaskRecord& record = table_->parts.record(lease_.index);
-  std::uint64_t seen = record.progress.load(std::memory_order_acquire);
-  if (!valid()) return Outcome::stale;
-  if (!note.empty()) record.note.set(note);
-  const std::uint64_t next =
-      layout::of_run(lease_.epoch(), std::min(percent, 100u) | (note.empty() ? 0 : layout::kProgressNote));
-  // From what was there while the lease was valid: a later run's is not written over.
-  return record.progress.compare_exchange_strong(seen, next, std::memory_order_acq_rel) ? Outcome::ok : Outcome::stale;
-}
-
-Outcome Run::store_result(std::span<const std::byte> result) {
-  core::TaskTableParts& parts = table_->parts;
-  const core::SegmentView& view = table_->attachment->view();
-  TaskRecord& record = parts.record(lease_.index);
-  // What is read while the lease is valid is not of a later run, and every change below is made from it.
-  std::uint64_t old_block = record.result_block.load(std::memory_order_acquire);
-  std::uint64_t old = record.result.load(std::memory_order_acquire);
-  if (!valid()) return Outcome::stale;
-  if (result.size() > layout::kTaskResultMax) return Outcome::too_large;
-  // Where a lease can end by time, whoever held it may still be writing: not where a later run's result would be.
-  const bool limited = objects::is_timed(parts, lease_.index) && record.run_limit_ns.load(std::memory_order_relaxed) != 0;
-  const bool in_block = limited ? !result.empty() : result.size() > parts.result_room;
-  if (in_block && !core::fits_a_block(view, result.size())) return Outcome::too_large;
-  // Of a run whose worker died before it completed. First: it may be the only one that there is. By its epoch: what
-  // still names it after that names nothing.
-  core::free_referenced(view, old_block);
-  std::uint64_t reference = layout::kNoBlock;
-  if (in_block) {
-    core::BlockHints hints;
-    const std::optional<core::TakenBlock> block = core::take_block(view, table_->me(), result.size(), hints);
-    if (!block) return Outcome::no_block;
-    reference = layout::block_reference(block->epoch, block->index);
-    std::memcpy(core::referenced_bytes(view, reference).data(), result.data(), result.size());
-  } else if (!result.empty()) {
-    // A run loses its lease by its worker's death alone: nobody else writes here.
-    std::memcpy(parts.inline_result(lease_.index).data(), result.data(), result.size());
-  }
-  const std::uint64_t now = layout::of_run(lease_.epoch(), static_cast<std::uint32_t>(result.size()));
-  if (record.result_block.compare_exchange_strong(old_block, reference, std::memory_order_acq_rel) &&
-      record.result.compare_exchange_strong(old, now, std::memory_order_acq_rel))
-    return Outcome::ok;
-  core::free_referenced(view, reference);
-  return Outcome::stale;
-}
-
-void Run::count_end(RunEnd how) const {
-  const core::TaskTableParts& parts = table_->parts;
-  const TaskRecord& record = parts.record(lease_.index);
-  const std::int64_t ran_ns = base::monotonic_ns() - started_ns_;
-  core::count_end(table_->user().figures, how, ran_ns);
-  if (record.flags.load(std::memory_order_relaxed) & layout::kTaskNamed)
-    if (layout::TaskFigures* figures = objects::figures_of_name(parts, record.name)) core::count_end(*figures, how, ran_ns);
-}
-
-Outcome Run::end(RunEnd how) {
-  const std::shared_ptr<core::TaskTableHandle> table = table_;
-  if (table->attachment->detached()) return table_ = nullptr, Outcome::detached;
-  core::TaskTableParts& parts = table->parts;
-  const TaskState to = objects::after_run(parts, lease_.index, how);
-  const bool ended = parts.words.settle(lease_, how, to);
-  if (ended) count_end(how);
-  table_ = nullptr;
-  if (!ended) return Outcome::stale;
-  objects::announce_settled(table->attachment->view(), parts, lease_, to, table->me());
-  return Outcome::ok;
-}
-
-Outcome Run::done(std::span<const std::byte> result) {
-  if (table_ == nullptr) return Outcome::stale;
-  if (table_->attachment->detached()) return Outcome::detached;
-  if (table_->parts.record(lease_.index).flags.load(std::memory_order_relaxed) & layout::kTaskForgotten) {
-    const std::shared_ptr<core::TaskTableHandle> table = table_;
-    const bool finished = table->parts.words.finish(lease_, table->me());
-    if (finished) count_end(RunEnd::done);
-    table_ = nullptr;
-    if (!finished) return Outcome::stale;
-    objects::clear_away(table->attachment->view(), table->parts, lease_);
-    core::notify(table->parts.header->done_event);
-    objects::wake_for_drain(table->parts);
-    return Outcome::ok;
-  }
-  // Without a result there is nothing to write, but for what a dead worker's run may have left.
-  const bool left = table_->parts.record(lease_.index).result_block.load(std::memory_order_relaxed) != layout::kNoBlock;
-  if (!result.empty() || left)
-    if (const Outcome outcome = store_result(result); outcome != Outcome::ok) {
-      if (outcome == Outcome::stale) table_ = nullptr;
-      return outcome;
-    }
-  return end(RunEnd::done);
-}
-Outcome Run::fail(std::string_view why) {
-  if (table_ == nullptr) return Outcome::stale;
-  if (!table_->attachment->detached()) objects::note_error(table_->parts, lease_, {RunEnd::failure, why});
-  return end(RunEnd::failure);
-}
-Outcome Run::crash(int signal, bool core_dumped, std::string_view why) {
-  if (table_ == nullptr) return Outcome::stale;
-  if (!table_->attachment->detached())
-    objects::note_error(table_->parts, lease_, {RunEnd::crash, why, static_cast<unsigned>(signal), core_dumped});
-  return end(RunEnd::crash);
-}
-Outcome Run::release() { return table_ == nullptr ? Outcome::stale : end(RunEnd::release); }
-Outcome Run::cancel() { return table_ == nullptr ? Outcome::stale : end(RunEnd::cancelled); }
-
-// ---- a worker
 
 TaskWorker::TaskWorker(std::shared_ptr<core::TaskTableHandle> table, const TaskWorkerOptions& options)
     : table_(std::move(table)), options_(options) {
@@ -217,11 +69,12 @@ void TaskWorker::give_back() {
 namespace {
 
 /// The next task of the ready index, or a hint that is stale. none, corrupt.
-core::HintStatus next_hint(core::TaskTableParts& parts, std::uint32_t& index) {
+core::HintStatus next_hint(core::TaskTableParts& parts, core::ReadyAhead& ahead, std::uint32_t& index) {
   if (parts.policy == layout::TaskPolicy::fifo) {
     const core::HintStatus status = parts.ready.pop(index);
     return status == core::HintStatus::ok && index >= parts.capacity ? core::HintStatus::corrupt : status;
   }
+  if (ahead.take(parts, index)) return core::HintStatus::ok;
   std::uint64_t key = 0;
   if (!parts.ready_tree.find(index, key)) return core::HintStatus::none;
   return index < parts.capacity ? core::HintStatus::ok : core::HintStatus::corrupt;
@@ -237,7 +90,7 @@ Outcome TaskWorker::claim_some() {
   bool restored = false;  // once: a damaged ring loses them again
   for (std::uint32_t races = 0; count < options_.batch && races < kRacesMax; ++races) {
     std::uint32_t index = 0;
-    const core::HintStatus status = next_hint(parts, index);
+    const core::HintStatus status = next_hint(parts, ahead_, index);
     if (status == core::HintStatus::corrupt) {
       if (count == 0) return Outcome::corrupt;
       break;  // what is claimed already is run first
@@ -249,35 +102,62 @@ Outcome TaskWorker::claim_some() {
     if (parts.words.claim(index, table_->me(), leases[count])) ++count;  // else the hint was stale
     objects::refresh_ready(parts, index);
   }
+  if (count != 0 && parts.policy != layout::TaskPolicy::fifo) ahead_.look(parts);
   while (count > 0) keep(leases[--count]);  // the first one last
   return claimed_.empty() ? Outcome::empty : Outcome::ok;
 }
 
-/// What others claimed and did not start: by their hints, and once in a while by a look at every record.
+/// What others claimed and did not start: by their hints, and once in a while by a look at the records.
 bool TaskWorker::take_over_some() {
   core::TaskTableParts& parts = table_->parts;
-  const auto take = [&](std::uint32_t index) {
-    const std::uint64_t word = parts.words.look(index);
-    if (layout::task_state(word) != TaskState::claimed || layout::owner_of(word) == table_->me().id) return false;
-    Lease lease;
-    if (!parts.words.steal(index, word, table_->me(), lease)) return false;
-    keep(lease);
-    return true;
-  };
   for (std::uint32_t row = 0; row < parts.rows; ++row) {
     if (row + 1 == table_->me().id) continue;
     for (const auto& cell : parts.users[row].claimed)
-      if (const std::uint32_t hint = cell.load(std::memory_order_relaxed); hint != 0 && hint <= parts.capacity && take(hint - 1))
+      if (const std::uint32_t hint = cell.load(std::memory_order_relaxed); hint != 0 && hint <= parts.capacity && take_over(hint - 1))
         return true;
   }
   const std::int64_t began_ns = base::monotonic_ns();
-  if (began_ns < looked_ns_) return false;
-  objects::restore_hints(parts);
+  if (began_ns < look_again_ns_) return false;
+  std::int64_t now_ns = began_ns;
   bool found = false;
-  for (std::uint32_t i = 0; i < parts.capacity && !found; ++i) found = take(i);
-  const std::int64_t now_ns = base::monotonic_ns();
-  looked_ns_ = now_ns + std::max(kLookThroughNs, (now_ns - began_ns) * kLookThroughShare);
+  while (!found && now_ns - began_ns < kLookPieceNs && look_at_ < parts.capacity) {
+    for (std::uint32_t i = 0; i < kLookPiece && look_at_ < parts.capacity && !found; ++i) found = look_after(look_at_++);
+    now_ns = base::monotonic_ns();
+  }
+  std::int64_t pause_ns = (now_ns - began_ns) * kLookThroughShare;
+  if (look_at_ >= parts.capacity) {
+    look_at_ = 0;
+    pause_ns = std::max(pause_ns, kLookThroughNs);
+  }
+  look_again_ns_ = now_ns + pause_ns;
   return found;
+}
+
+/// A task that another worker claimed and has not started.
+bool TaskWorker::take_over(std::uint32_t index) {
+  core::ShmTaskWords& words = table_->parts.words;
+  const std::uint64_t word = words.look(index);
+  if (layout::task_state(word) != TaskState::claimed || layout::owner_of(word) == table_->me().id) return false;
+  Lease lease;
+  if (!words.steal(index, word, table_->me(), lease)) return false;
+  keep(lease);
+  return true;
+}
+
+/// A record that nobody may have a hint of but a stopped process. The worker is here because it found none.
+bool TaskWorker::look_after(std::uint32_t index) {
+  core::TaskTableParts& parts = table_->parts;
+  if (index % core::MinTreeShape::kFan == 0) objects::mend_due(parts, index);
+  const TaskState state = layout::task_state(parts.words.look(index));
+  if (state == TaskState::free && parts.free.size() == 0) objects::announce_free(parts, index);
+  if (state == TaskState::ready) {
+    Lease lease;
+    if (!parts.words.claim(index, table_->me(), lease)) return false;
+    objects::refresh_ready(parts, index);
+    keep(lease);
+    return true;
+  }
+  return state == TaskState::claimed && take_over(index);
 }
 
 bool TaskWorker::anything_left() const {
@@ -308,8 +188,7 @@ bool TaskWorker::start(const Claimed& claimed, Run& run) {
   run.outcome_ = Outcome::ok;
   run.started_ns_ = base::monotonic_ns();
   layout::TaskFigures& mine = table_->user().figures;
-  layout::TaskFigures* const named = flags & layout::kTaskNamed ? objects::figures_of_name(parts, record.name) : nullptr;
-  for (layout::TaskFigures* figures : {&mine, named}) {
+  for (layout::TaskFigures* figures : {&mine, objects::figures_of_its_name(parts, lease.index)}) {
     if (figures == nullptr) continue;
     if (parts.words.tally(lease.index).total() == 0)
       core::count_start(*figures, base::wrapping_difference(run.started_ns_, objects::ready_since_ns(parts, lease.index)));
@@ -324,7 +203,7 @@ Outcome TaskWorker::attempt(Run& run, bool thorough) {
   if (table_->attachment->detached()) return Outcome::detached;
   const std::uint64_t state = parts.header->state.load(std::memory_order_relaxed);
   if (state & layout::kTableRemoved) return Outcome::removed;
-  if (parts.due.least() != core::kNoKey) (void)objects::keep_time(table_->attachment->view(), parts, table_->me());
+  (void)objects::keep_time(*table_);
   if (state & layout::kTablePaused) return Outcome::empty;
   for (;;) {
     if (claimed_.empty()) {
@@ -335,7 +214,9 @@ Outcome TaskWorker::attempt(Run& run, bool thorough) {
     }
     const Claimed claimed = claimed_.back();
     claimed_.pop_back();
-    if (start(claimed, run)) return Outcome::ok;
+    if (!start(claimed, run)) continue;
+    ahead_.reach(parts);
+    return Outcome::ok;
   }
 }
 

@@ -39,6 +39,7 @@ class Looker : public Actor {
     const core::TaskTableParts parts = table();
     for (std::uint32_t i = 0; i < parts.capacity; ++i) {
       const layout::TaskRecord& record = parts.record(i);
+      const layout::TaskBody& body = parts.body(i);
       const std::uint64_t word = parts.words.look(i);
       const bool owned = layout::is_owned(layout::task_state(word));
       const std::uint64_t tally = record.tally.load();
@@ -47,10 +48,10 @@ class Looker : public Actor {
           layout::tally_tag(tally) != (layout::word_epoch(word) & layout::kTallyTagMask))
         ended = core::ShmTaskWords::with(ended, layout::task_end(word));
       out << static_cast<int>(layout::task_state(word)) << ' ' << (owned ? layout::owner_of(word) : 0) << ' '
-          << record.id.load() << ' ' << record.correlation.load() << ' ' << ended.failures << ' ' << ended.crashes << ' '
-          << ended.timeouts << ' ' << ended.releases << ' ' << record.crashes_max.load() << ' '
-          << (record.cancel.load() == record.id.load()) << ' ' << has(record, record.expires_ns) << ' '
-          << has(record, record.run_limit_ns) << ' ' << has(record, record.keep_for_ns) << '\n';
+          << record.id.load() << ' ' << body.correlation.load() << ' ' << ended.failures << ' ' << ended.crashes << ' '
+          << ended.timeouts << ' ' << ended.releases << ' ' << body.crashes_max.load() << ' '
+          << (body.cancel.load() == record.id.load()) << ' ' << has(record, body.expires_ns) << ' '
+          << has(record, body.run_limit_ns) << ' ' << has(record, body.keep_for_ns) << '\n';
     }
     return out.str();
   }

@@ -22,7 +22,7 @@ TreeScenario::TreeScenario(const TreeCast& cast) : cast_(cast), shape_(cast.indi
     truth_[i].label("truth", i);
     truth_[i].store(cast.keys[i]);
   }
-  tree_.rebuild(cast.indices, [&](std::uint32_t i) { return truth_[i].peek(); });
+  tree_.rebuild([&](std::uint32_t i) { return truth_[i].peek(); });
 }
 
 std::uint64_t TreeScenario::Node::load(std::memory_order order) const {
@@ -85,7 +85,7 @@ void TreeScenario::check() {
   bool all_ended = true;
   for (unsigned i = 0; i < threads_; ++i) all_ended &= sim::ended_now(i) && !sim::crashed_now(i);
   if (!all_ended && cast_.flaw != Flaw::nothing_rebuilt)
-    tree_.rebuild(cast_.indices, [&](std::uint32_t i) { return truth_[i].load(std::memory_order_seq_cst); });
+    tree_.rebuild([&](std::uint32_t i) { return truth_[i].load(std::memory_order_seq_cst); });
   std::uint64_t least = kNoKey;
   for (std::uint32_t i = 0; i < cast_.indices; ++i) {
     sim::require(nodes_[i].word.peek() == truth_[i].peek(), "a leaf is not what the truth says");

@@ -68,6 +68,13 @@ TEST_P(MinTrees, FindTheLeastOfWhatIsThere) {
     if (least == kNoKey) continue;
     ASSERT_EQ(key, least);
     ASSERT_EQ(keys[index], least);
+    // The same in two steps.
+    std::uint64_t line = ~std::uint64_t{0}, its_key = 0;
+    std::uint32_t in_line = 0;
+    ASSERT_TRUE(tree.find_line(line));
+    ASSERT_TRUE(tree.least_in(line, in_line, its_key));
+    ASSERT_EQ(in_line, index);
+    ASSERT_EQ(its_key, least);
   }
 }
 
@@ -82,9 +89,9 @@ TEST_P(MinTrees, AreMadeAnewWhateverTheirNodesSay) {
     // Leaves that stand for no index are nobody's to write; a hostile one is passed over by whoever finds it.
     for (std::uint64_t i = n; i < memory.shape().nodes(0); ++i) memory.node(i).store(kNoKey);
     for (unsigned level = 1; level < memory.shape().levels(); ++level)
-      for (std::uint64_t i = (memory.shape().nodes(level - 1) / 8); i < memory.shape().nodes(level); ++i)
+      for (std::uint64_t i = memory.shape().used(level); i < memory.shape().nodes(level); ++i)
         memory.node(memory.shape().at(level, i)).store(kNoKey);
-    tree.rebuild(n, [](std::uint32_t i) { return std::uint64_t{1000} + i; });
+    tree.rebuild([](std::uint32_t i) { return std::uint64_t{1000} + i; });
     std::uint32_t index = 77;
     std::uint64_t key = 0;
     ASSERT_TRUE(tree.find(index, key));
@@ -109,10 +116,10 @@ TEST_P(MinTrees, AWayThatIsSaidToBeShorterThanItIsIsSetRight) {
   EXPECT_EQ(tree.least(), 500u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, MinTrees, testing::Values(1u, 7u, 8u, 9u, 64u, 100u, 513u, 5000u));
+INSTANTIATE_TEST_SUITE_P(Sizes, MinTrees, testing::Values(1u, 7u, 16u, 17u, 100u, 256u, 513u, 5000u));
 
 TEST(MinTreeThreads, AgreeOnceAllOfThemAreDone) {
-  constexpr std::uint32_t n = 200;
+  constexpr std::uint32_t n = 200, kFan = MinTreeShape::kFan;
   PlainMemory memory(n);
   std::vector<std::atomic<std::uint64_t>> keys(n);
   for (auto& key : keys) key.store(kNoKey);
@@ -135,9 +142,9 @@ TEST(MinTreeThreads, AgreeOnceAllOfThemAreDone) {
       });
   }
   for (unsigned level = 0; level + 1 < memory.shape().levels(); ++level)
-    for (std::uint64_t line = 0; line < memory.shape().nodes(level) / 8; ++line) {
+    for (std::uint64_t line = 0; line < memory.shape().nodes(level) / kFan; ++line) {
       std::uint64_t least = kNoKey;
-      for (std::uint64_t i = 0; i < 8; ++i) least = std::min(least, memory.node(memory.shape().at(level, line * 8 + i)).load());
+      for (std::uint64_t i = 0; i < kFan; ++i) least = std::min(least, memory.node(memory.shape().at(level, line * kFan + i)).load());
       EXPECT_EQ(memory.node(memory.shape().at(level + 1, line)).load(), least) << level << ' ' << line;
     }
   for (std::uint32_t i = 0; i < n; ++i) EXPECT_EQ(memory.node(i).load(), keys[i].load());

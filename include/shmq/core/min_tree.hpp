@@ -1,10 +1,10 @@
 // Which index has the smallest key: the ready index of a table that is not first in, first out, and the times at which
-// something is to be done. A tree of minima: a leaf for each index, and above each eight nodes the least of them.
+// something is to be done. A tree of minima: a leaf for each index, and above each sixteen nodes the least of them.
 //
 // Who may call     any participant, any thread, at any time.
 // Progress         lock-free: a call repeats a step only where somebody else changed what it had read.
-// Source           the f-array of P. Jayanti (2002), with eight children a node (a cache line), and in place of LL/SC a
-//                  compare-and-swap after which the writer looks at the children again.
+// Source           the f-array of P. Jayanti (2002), with sixteen children a node (two cache lines, which are fetched
+//                  together), and in place of LL/SC a compare-and-swap after which the writer looks at the children again.
 //
 // What it holds are hints, as in hint_ring.hpp: the truth about an index is elsewhere, and `key_of` reads it there. Whoever
 // changes that truth calls refresh() afterwards.
@@ -16,6 +16,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -45,7 +46,7 @@ class BasicMinTreeShape {
     } while (nodes > 1);
   }
   constexpr unsigned levels() const { return levels_; }
-  /// Of all levels together; each begins a cache line.
+  /// Of all levels together; each begins a pair of cache lines.
   constexpr std::uint64_t nodes() const { return begin_[levels_]; }
   constexpr std::uint64_t at(unsigned level, std::uint64_t i) const { return begin_[level] + i; }
   constexpr std::uint64_t nodes(unsigned level) const { return begin_[level + 1] - begin_[level]; }
@@ -61,7 +62,7 @@ class BasicMinTreeShape {
   std::uint64_t begin_[kLevelsMax + 2] = {};
 };
 
-using MinTreeShape = BasicMinTreeShape<8>;
+using MinTreeShape = BasicMinTreeShape<16>;
 
 /// `Memory` supplies shape() and node(i), an atomic word each. All of them are kNoKey at first.
 template <class Memory>
@@ -78,43 +79,44 @@ class MinTree {
   }
 
   /// The least key of all.
-  std::uint64_t least() const { return least_of(memory_.shape().levels() - 1, 0); }
+  std::uint64_t least() const { return least_of(look_at(memory_.shape().levels() - 1, 0)); }
 
   /// An index that has the least key, as far as nobody is on the way up. False: there is none.
   bool find(std::uint32_t& index, std::uint64_t& key) {
-    const auto& shape = memory_.shape();
-    for (unsigned race = 0; race < kRacesMax; ++race) {
-      std::uint64_t line = 0, above = 0;
-      for (unsigned level = shape.levels() - 1;; --level) {
-        std::uint64_t best = kNoKey, where = 0;
-        for (std::uint64_t i = 0, last = in_line(level, line); i < last; ++i) {
-          const std::uint64_t seen = look(level, line * kFan + i);
-          if (seen < best) best = seen, where = i;
-        }
-        const bool top = level + 1 == shape.levels();
-        if (top && best == kNoKey) return false;
-        if (!top && best > above) {  // the way down was said to be shorter: set it right, and begin again
-          climb_from(level, line);
-          break;
-        }
-        above = best;
-        line = line * kFan + where;
-        if (level != 0) continue;
-        index = static_cast<std::uint32_t>(line);
-        key = best;
-        return true;
-      }
-    }
-    return false;
+    std::uint64_t node = 0;
+    if (!descend(0, node, key)) return false;
+    index = static_cast<std::uint32_t>(node);
+    return true;
   }
 
-  /// Everything anew, after a kill. `key_of(index)`. Whoever refreshes meanwhile is not disturbed.
+  /// The line of leaves where find() would look now, for whoever wants it in his cache by then. False: there is none.
+  bool find_line(std::uint64_t& line) {
+    std::uint64_t key = 0;
+    line = 0;
+    return memory_.shape().levels() == 1 ? least() != kNoKey : descend(1, line, key);
+  }
+  /// The index of a line of leaves that has its least key. False: none has one.
+  bool least_in(std::uint64_t line, std::uint32_t& index, std::uint64_t& key) const {
+    const Line keys = look_at(0, line);
+    key = least_of(keys);
+    index = static_cast<std::uint32_t>(line * kFan + place_of(key, keys));
+    return key != kNoKey;
+  }
+
+  /// A line of leaves and all above it anew, whatever they say. `key_of(index)`. Whoever refreshes meanwhile is not disturbed.
   template <class KeyOf>
-  void rebuild(std::uint32_t indices, KeyOf&& key_of) {
-    for (std::uint32_t i = 0; i < indices; ++i) (void)set_leaf(i, [&] { return key_of(i); });
+  void mend(std::uint64_t line, KeyOf&& key_of) {
     const auto& shape = memory_.shape();
-    for (unsigned level = 0; level + 1 < shape.levels(); ++level)
-      for (std::uint64_t line = 0; line < shape.used(level + 1); ++line) (void)set_node(level, line);
+    const std::uint64_t end = std::min<std::uint64_t>((line + 1) * kFan, shape.used(0));
+    for (std::uint64_t i = line * kFan; i < end; ++i)
+      (void)set_leaf(static_cast<std::uint32_t>(i), [&] { return key_of(static_cast<std::uint32_t>(i)); });
+    for (unsigned level = 0; level + 1 < shape.levels(); ++level, line /= kFan) (void)set_node(level, line);
+  }
+  /// Everything anew, after a kill.
+  template <class KeyOf>
+  void rebuild(KeyOf&& key_of) {
+    const std::uint64_t lines = (memory_.shape().used(0) + kFan - 1) / kFan;
+    for (std::uint64_t line = 0; line < lines; ++line) mend(line, key_of);
   }
 
  private:
@@ -127,17 +129,54 @@ class MinTree {
   bool swap(unsigned level, std::uint64_t i, std::uint64_t from, std::uint64_t to) {
     return memory_.node(memory_.shape().at(level, i)).compare_exchange_strong(from, to, std::memory_order_seq_cst);
   }
-  /// How many nodes of a line stand for something.
-  std::uint64_t in_line(unsigned level, std::uint64_t line) const {
-    return std::min<std::uint64_t>(kFan, memory_.shape().used(level) - line * kFan);
-  }
-  std::uint64_t least_of(unsigned level, std::uint64_t line) const {
-    std::uint64_t best = kNoKey;
-    for (std::uint64_t i = 0, last = in_line(level, line); i < last; ++i) {
-      const std::uint64_t seen = look(level, line * kFan + i);
-      if (seen < best) best = seen;
+  using Line = std::array<std::uint64_t, kFan>;
+  /// What the nodes of a line say, as far as they stand for something.
+  Line look_at(unsigned level, std::uint64_t line) const {
+    Line keys;
+    const std::uint64_t first = line * kFan, used = memory_.shape().used(level) - first;
+    if (used >= kFan) [[likely]] {
+#pragma GCC unroll 16
+      for (std::uint32_t i = 0; i < kFan; ++i) keys[i] = look(level, first + i);
+    } else {
+      for (std::uint32_t i = 0; i < kFan; ++i) keys[i] = i < used ? look(level, first + i) : kNoKey;
     }
+    return keys;
+  }
+  // Keys are in no order that a branch predictor could learn: there are no branches on them.
+  static std::uint64_t least_of(const Line& keys) {
+    std::uint64_t best = keys[0];
+#pragma GCC unroll 16
+    for (std::uint32_t i = 1; i < kFan; ++i) best = std::min(best, keys[i]);
     return best;
+  }
+  /// The first of those that are the least.
+  static std::uint32_t place_of(std::uint64_t least, const Line& keys) {
+    std::uint32_t places = 0;
+#pragma GCC unroll 16
+    for (std::uint32_t i = 0; i < kFan; ++i) places |= std::uint32_t{keys[i] == least} << i;
+    return static_cast<std::uint32_t>(std::countr_zero(places));
+  }
+
+  /// The node of that level, and its key, to which the least keys lead down from the top. False: there is none.
+  bool descend(unsigned to_level, std::uint64_t& node, std::uint64_t& key) {
+    const unsigned top = memory_.shape().levels() - 1;
+    for (unsigned race = 0; race < kRacesMax; ++race) {
+      std::uint64_t line = 0;
+      for (unsigned level = top;; --level) {
+        const Line keys = look_at(level, line);
+        const std::uint64_t best = least_of(keys);
+        if (level == top && best == kNoKey) return false;
+        if (level != top && best > key) {  // the way down was said to be shorter: set it right, and begin again
+          climb_from(level, line);
+          break;
+        }
+        key = best;
+        node = line * kFan + place_of(best, keys);
+        if (level == to_level) return true;
+        line = node;
+      }
+    }
+    return false;
   }
 
   /// False: the leaf said so already, and whoever wrote that is on the way up.
@@ -158,11 +197,11 @@ class MinTree {
   bool set_node(unsigned level, std::uint64_t line) {
     bool changed = false;
     for (unsigned race = 0; race < kRacesMax; ++race) {
-      const std::uint64_t seen = look(level + 1, line), least = least_of(level, line);
+      const std::uint64_t seen = look(level + 1, line), least = least_of(look_at(level, line));
       if (seen == least) break;
       if (!swap(level + 1, line, seen, least)) continue;
       changed = true;
-      if (least_of(level, line) == least) break;
+      if (least_of(look_at(level, line)) == least) break;
     }
     return changed;
   }

@@ -14,16 +14,13 @@ class ShmTaskMemory {
  public:
   ShmTaskMemory() = default;
   /// The records must have been checked against the object's space.
-  ShmTaskMemory(std::byte* records, std::uint32_t record_bytes) : records_(records), record_bytes_(record_bytes) {}
-  layout::TaskRecord& record(std::uint32_t index) const {
-    return *reinterpret_cast<layout::TaskRecord*>(records_ + std::uint64_t{index} * record_bytes_);
-  }
+  explicit ShmTaskMemory(layout::TaskRecord* records) : records_(records) {}
+  layout::TaskRecord& record(std::uint32_t index) const { return records_[index]; }
   layout::Word& word(std::uint32_t index) const { return record(index).word; }
   layout::Word& tally(std::uint32_t index) const { return record(index).tally; }
 
  private:
-  std::byte* records_ = nullptr;
-  std::uint32_t record_bytes_ = 0;
+  layout::TaskRecord* records_ = nullptr;
 };
 
 /// A ring of hints (core/hint_ring.hpp): head and tail in the table's header, cells of their own.

@@ -36,6 +36,22 @@ constexpr bool never_started(std::uint64_t id, std::uint64_t word, std::uint64_t
   return state <= layout::TaskState::claimed && tally == layout::tally_word(id >> 24, {});
 }
 
+/// Whether the task of that id, whose word reads `word`, still has its key.
+template <class Records>
+bool key_is_live(const Records& records, std::uint32_t index, std::uint64_t id, std::uint64_t word) {
+  using layout::TaskState;
+  const TaskState state = layout::task_state(word);
+  switch (records.key_scope(index)) {
+    case layout::KeyScope::until_done:
+      return state != TaskState::done && state != TaskState::cancelled && state != TaskState::expired;
+    case layout::KeyScope::until_started:
+      return never_started(id, word, records.tally(index).load(std::memory_order_acquire));
+    case layout::KeyScope::for_time:
+      return !records.key_timed_out(index);
+  }
+  return true;
+}
+
 /// `Records` supplies capacity(), id(i), tally(i); key_is_asked(i) and key_timed_out(i), which may be wrong
 /// where the record changes meanwhile, and end with an acquire fence where they read what is not an atomic;
 /// key_scope(i); publish(lease), of a record that somebody has in ALLOC. `id` becomes the id of the `same`.
@@ -57,18 +73,7 @@ KeyVerdict judge_key(const TaskWords<Memory>& words, Records&& records, std::uin
     const std::uint64_t its_id = records.id(index).load(std::memory_order_acquire);
     if (layout::key_reference(its_id) != reference) return KeyVerdict::dead;
 
-    bool live = true;
-    switch (records.key_scope(index)) {
-      case layout::KeyScope::until_done:
-        live = state != TaskState::done && state != TaskState::cancelled && state != TaskState::expired;
-        break;
-      case layout::KeyScope::until_started:
-        live = never_started(its_id, word, records.tally(index).load(std::memory_order_acquire));
-        break;
-      case layout::KeyScope::for_time:
-        live = !records.key_timed_out(index);
-        break;
-    }
+    const bool live = key_is_live(records, index, its_id, word);
     const bool same = live && records.key_is_asked(index);
     if (words.look(index) != word) continue;
     if (!live) return KeyVerdict::dead;

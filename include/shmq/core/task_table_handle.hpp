@@ -30,8 +30,10 @@ struct TaskTableParts {
   ShmMinTree due;
   ShmKeyIndex key_index;  // where keys is not 0
   layout::TaskNameFigures* names = nullptr;
+  std::byte* bodies = nullptr;
   // Copied and checked; never read from shared memory again.
   std::uint32_t capacity = 0;
+  std::uint32_t body_bytes = 0;
   std::uint32_t payload_room = 0;
   std::uint32_t result_room = 0;
   std::uint32_t rows = 0;
@@ -42,11 +44,14 @@ struct TaskTableParts {
   std::int64_t aging_ns = 0;
 
   layout::TaskRecord& record(std::uint32_t index) const { return words.memory().record(index); }
+  layout::TaskBody& body(std::uint32_t index) const {
+    return *reinterpret_cast<layout::TaskBody*>(bodies + std::uint64_t{index} * body_bytes);
+  }
   std::span<std::byte> inline_payload(std::uint32_t index) const {
-    return {reinterpret_cast<std::byte*>(&record(index) + 1), payload_room};
+    return {reinterpret_cast<std::byte*>(&body(index) + 1), payload_room};
   }
   std::span<std::byte> inline_result(std::uint32_t index) const {
-    return {reinterpret_cast<std::byte*>(&record(index) + 1) + payload_room, result_room};
+    return {reinterpret_cast<std::byte*>(&body(index) + 1) + payload_room, result_room};
   }
   std::span<layout::TaskError> errors(std::uint32_t index) const {
     return {reinterpret_cast<layout::TaskError*>(inline_result(index).data() + result_room), errors_kept};

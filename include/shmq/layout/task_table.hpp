@@ -1,13 +1,14 @@
 // A task table inside the object area: every byte of it. docs/layout.md mirrors this file.
 //
-//   0               TaskTableHeader                     1152 bytes
+//   0               TaskTableHeader                     1280 bytes
 //   users_offset    TaskUser[rows]                       1792 each
 //   names_offset    TaskNameFigures[names]               1216 each
 //   free_offset     cells of the free list, 8 bytes, 2^ring_log2 of them
 //   ready_offset    cells of the ready index, likewise; of a table that is not first in, first out: nodes of its tree
 //   due_offset      nodes of the tree of times, 8 bytes each (core/min_tree.hpp)
 //   keys_offset     KeyBucket[2^key_buckets_log2(keys)], 64 each (layout/key_index.hpp); none where keys is 0
-//   records_offset  TaskRecord[capacity], record_bytes each: 384, the inline payload, the inline result, TaskError[errors]
+//   records_offset  TaskRecord[capacity], 64 each
+//   bodies_offset   TaskBody[capacity], body_bytes each: 320, the inline payload, the inline result, TaskError[errors]
 #pragma once
 
 #include <cstddef>
@@ -29,16 +30,16 @@ inline constexpr std::uint64_t kNoBlock = ~std::uint64_t{0};
 enum class TaskState : std::uint8_t {
   free = 0,
   alloc = 1,      // being written, or cleared away, by its owner
-  held = 2,       // kept back until somebody lets it go (reserved)
+  held = 2,       // kept back until somebody lets it go
   waiting = 3,    // for other tasks (reserved)
-  delayed = 4,    // not before its time (reserved)
+  delayed = 4,    // not before its time
   ready = 5,
   claimed = 6,    // in a worker's hands, and not started: an idle worker may take it over
   running = 7,
   done = 8,
   dead = 9,       // its limits are used up; kept for somebody to look at
   cancelled = 10,
-  expired = 11,   // (reserved)
+  expired = 11,   // too late for it
   spilled = 12,   // on disk (reserved)
 };
 
@@ -112,7 +113,7 @@ constexpr std::int64_t stamp_ns(std::uint64_t stamp) { return static_cast<std::i
 // Bits of TaskRecord::flags. What a bit does not announce was not written, and is of an earlier task.
 inline constexpr std::uint32_t kTaskForgotten = 1;     // it is not kept once it is done
 inline constexpr std::uint32_t kTaskNamed = 2;         // name
-inline constexpr std::uint32_t kTaskTimed = 4;         // run_limit_ns … backoff
+inline constexpr std::uint32_t kTaskTimed = 4;         // run_limit_ns … backoff: something may become due
 inline constexpr std::uint32_t kTaskKeyed = 8;         // key, key_until_ns, and the two bits of how it began
 inline constexpr std::uint32_t kTaskDelayReal = 16;    // not_before_ns is on CLOCK_REALTIME; else on BOOTTIME
 inline constexpr std::uint32_t kTaskDeadlineReal = 32; // the same of deadline_ns
@@ -122,35 +123,43 @@ inline constexpr std::uint32_t kTaskKeyUntilStarted = 256;
 inline constexpr std::uint32_t kTaskKeyForTime = 512;
 inline constexpr std::uint32_t kTaskBornHeld = 1024;     // what its submitter, or who does it for him, publishes it as
 inline constexpr std::uint32_t kTaskBornDelayed = 2048;  // READY without these
+inline constexpr std::uint32_t kTaskDeadline = 4096;     // deadline_ns
 
 /// In the low 24 bits of `progress`: the percentage, and whether `note` goes with it.
 inline constexpr std::uint32_t kProgressNote = 256;
 
+/// What every change of a task needs, a cache line each and one after the other: whoever looks through a table reads these
+/// alone, and a claim of one among millions misses one line, in pages whose translations fit the caches.
 struct TaskRecord {
-  // Changed in place, by compare-and-swap.
+  // Changed in place, by compare-and-swap, but for what its submitter writes in ALLOC, and nobody after that.
   Word word;
   Word tally;
-  Word id;            // of the task that the record is; 0 before its first
-  Word cancel;        // the id of a task that is asked to stop
-  Word progress;      // [63:24] epoch of the run | [8] a note | [7:0] percent
-  Word result;        // of a done task: [63:24] epoch of the run that completed it | [23:0] bytes
-  Word result_block;  // {block, epoch}, or kNoBlock
-  Word payload_block; // {block, epoch}, or kNoBlock: inline
+  Word id;                                   // of the task that the record is; 0 before its first
+  std::atomic<std::uint32_t> payload_bytes;  // the submitter's
+  std::atomic<std::uint32_t> flags;          // the submitter's: kTask… bits
+  Word submitted_ns;                         // the submitter's: CLOCK_MONOTONIC
+  Word priority;       // [63:24] epoch of the submission | [7:0] priority
+  Word payload_block;  // {block, epoch}, or kNoBlock: inline
+  Word result_block;   // {block, epoch}, or kNoBlock
+};
+static_assert(sizeof(TaskRecord) == 64);
 
+/// The rest of it.
+struct TaskBody {
+  // Changed in place, by compare-and-swap.
   Word stamp;     // DELAYED: until when; RUNNING: since when (MONOTONIC, the others BOOTTIME); over: since when
-  Word priority;  // [63:24] epoch of the submission | [7:0] priority
-  // Written by the submitter in ALLOC, and not after that.
-  std::atomic<std::uint32_t> payload_bytes;
-  std::atomic<std::uint32_t> flags;  // kTask… bits
+  Word cancel;    // the id of a task that is asked to stop
+  Word progress;  // [63:24] epoch of the run | [8] a note | [7:0] percent
+  Word result;    // of a done task: [63:24] epoch of the run that completed it | [23:0] bytes
+  // Written by the submitter in ALLOC, and not after that, as all below but the note.
   std::atomic<std::uint16_t> failures_max;
   std::atomic<std::uint16_t> crashes_max;
   std::atomic<std::uint16_t> timeouts_max;
   std::atomic<std::uint16_t> releases_max;
   Word correlation;
-  Word submitted_ns;    // CLOCK_MONOTONIC
   Word reserved0[2];
 
-  // kTaskTimed. 0: none.
+  // kTaskTimed, but for the deadline: kTaskDeadline. 0: none.
   Word run_limit_ns;
   Word deadline_ns;
   Word expires_ns;
@@ -167,16 +176,15 @@ struct TaskRecord {
   NameField note;
   // The inline payload follows, the inline result, and the last errors.
 };
-static_assert(offsetof(TaskRecord, stamp) == 64 && offsetof(TaskRecord, run_limit_ns) == 128);
-static_assert(offsetof(TaskRecord, name) == 192);
-static_assert(sizeof(TaskRecord) == 384);
+static_assert(offsetof(TaskBody, run_limit_ns) == 64 && offsetof(TaskBody, name) == 128);
+static_assert(sizeof(TaskBody) == 320);
 
 /// Why a run did not complete its task. Written by whoever ended it, and advisory: of two writers at once either may win.
 struct TaskError {
   Word what;  // [63:24] epoch of the run | [16] core dumped | [15:8] signal | [7:0] RunEnd; 0: nothing
   Word number;  // of the run, from 1
   Word ended_real_ns;
-  std::atomic<std::uint64_t> text[5];  // 39 bytes and a zero
+  TextField<5> text;  // 39 bytes and a zero
 };
 static_assert(sizeof(TaskError) == 64);
 inline constexpr std::uint32_t kTaskErrorsMax = 16;
@@ -224,7 +232,7 @@ struct TaskTableHeader {
   std::uint64_t generation;
   std::uint32_t capacity;
   std::uint32_t ring_log2;     // of both rings: at least twice the capacity
-  std::uint32_t record_bytes;  // 384 + payload_room + result_room + 64 * errors
+  std::uint32_t body_bytes;    // 320 + payload_room + result_room + 64 * errors
   std::uint32_t payload_room;  // bytes that a payload may have inline; a multiple of 64, as the next
   std::uint32_t result_room;
   std::uint32_t rows;
@@ -241,6 +249,8 @@ struct TaskTableHeader {
   std::uint64_t records_offset;
   std::uint64_t size_bytes;
   std::uint64_t keys_offset;
+  std::uint64_t bodies_offset;
+  std::uint8_t reserved0[kFalseSharingBytes - 8];
 
   Word free_head;
   std::uint8_t reserved1[kFalseSharingBytes - 8];
@@ -268,9 +278,9 @@ struct TaskTableHeader {
   Word keep_hand;    // where the next look for one that is to go begins
   std::uint8_t reserved7[3 * kFalseSharingBytes - 56];
 };
-static_assert(sizeof(TaskTableHeader) == 9 * kFalseSharingBytes);
-static_assert(offsetof(TaskTableHeader, free_head) == 128 && offsetof(TaskTableHeader, ready_event) == 640);
-static_assert(offsetof(TaskTableHeader, hints_lost) == 768 && offsetof(TaskTableHeader, keep_hand) == 816);
+static_assert(sizeof(TaskTableHeader) == 10 * kFalseSharingBytes);
+static_assert(offsetof(TaskTableHeader, free_head) == 256 && offsetof(TaskTableHeader, ready_event) == 768);
+static_assert(offsetof(TaskTableHeader, hints_lost) == 896 && offsetof(TaskTableHeader, keep_hand) == 944);
 
 // Bits of TaskTableHeader::state.
 inline constexpr std::uint64_t kTablePaused = 1;    // nothing is claimed
