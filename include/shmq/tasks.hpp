@@ -67,8 +67,8 @@ struct TaskTableOptions {
   /// How many tasks may have a key at once, 128 to 256 bytes each: 0 to 16,777,215. 0: none. A submission may find no room for
   /// its key before there are so many, by chance: of so many random ones less than one in a million.
   std::uint32_t keys = 0;
-  /// How many tasks that are over are kept: when there are more, the oldest go (about in order of submission). 0: as many as
-  /// there is room for. Not compared where the table is there already; set_keep_max() changes it.
+  /// How many tasks that are over are kept: when there are more, the oldest go (about in order of submission). 0: nothing goes
+  /// by itself, and a table full of finished tasks takes no more. Not compared where the table is there already; set_keep_max() changes it.
   std::uint32_t keep_max = 0;
 };
 
@@ -218,7 +218,8 @@ class [[nodiscard]] Run {
 
   /// Whether somebody asked for it to stop. The price of a load.
   bool cancelled() const;
-  /// Whether the lease is still valid.
+  /// Whether the lease is still valid. Where the task has a `run_limit`, the clock is read: once that time is over this
+  /// very call ends the lease, whoever else is there.
   bool valid() const;
   /// The same as an outcome: ok, or stale. Nothing depends on how often it is called: no silence ends a lease.
   Outcome heartbeat() const { return valid() ? Outcome::ok : Outcome::stale; }
@@ -242,6 +243,7 @@ class [[nodiscard]] Run {
   explicit Run(Outcome outcome) : outcome_(outcome) {}
   Outcome end(RunEnd how);
   void count_end(RunEnd how) const;
+  void look_at_the_time() const;
   Outcome store_result(std::span<const std::byte> result);
   std::shared_ptr<core::TaskTableHandle> table_;
   core::Lease lease_;
@@ -346,6 +348,8 @@ class TaskTable {
   /// more) counts as over, with `empty`. wait_all: until all of them are; ok, also where some are not there.
   Outcome wait_any(std::span<const TaskId> ids, std::size_t& which, const Limit& limit = kNoLimit) const;
   Outcome wait_all(std::span<const TaskId> ids, const Limit& limit = kNoLimit) const;
+  /// What a task is about: a copy. Nothing where it is not there (any more).
+  std::optional<std::vector<std::byte>> payload(TaskId id) const;
   /// The result of a task that is done: a copy. Nothing where it is not done, or not there.
   std::optional<std::vector<std::byte>> result(TaskId id) const;
   /// A task that is not started is CANCELLED; one that runs is asked to stop. ok; empty: it is not there, or over.

@@ -134,6 +134,24 @@ Outcome TaskTable::wait_all(std::span<const TaskId> ids, const Limit& limit) con
   });
 }
 
+std::optional<std::vector<std::byte>> TaskTable::payload(TaskId id) const {
+  if (usable(*table_) != Outcome::ok || !find(id)) return std::nullopt;
+  const core::TaskTableParts& parts = table_->parts;
+  const std::uint32_t index = layout::task_index(id);
+  const TaskRecord& record = parts.record(index);
+  const std::uint64_t reference = record.payload_block.load(std::memory_order_relaxed);
+  const std::span<const std::byte> room = reference == layout::kNoBlock
+                                              ? std::span<const std::byte>(parts.inline_payload(index))
+                                              : core::referenced_bytes(table_->attachment->view(), reference);
+  // The count is shared memory: whatever it says, no more than the room is read.
+  const std::size_t bytes = std::min<std::size_t>(record.payload_bytes.load(std::memory_order_relaxed), room.size());
+  std::vector<std::byte> copy(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(bytes));
+  base::fence(std::memory_order_acquire);
+  // It stays as it was submitted for as long as the task is there.
+  if (!find(id)) return std::nullopt;
+  return copy;
+}
+
 std::optional<std::vector<std::byte>> TaskTable::result(TaskId id) const {
   if (usable(*table_) != Outcome::ok) return std::nullopt;
   const core::TaskTableParts& parts = table_->parts;

@@ -50,8 +50,17 @@ std::uint32_t Run::runs_before() const {
   return table_->parts.words.tally(lease_.index).total();
 }
 
+/// Its own longest time may be over, and nobody have noticed yet: nobody else needs to be there for that.
+void Run::look_at_the_time() const {
+  const core::TaskTableParts& parts = table_->parts;
+  if (objects::is_timed(parts, lease_.index) && parts.words.look(lease_.index) == lease_.word)
+    (void)objects::tend(table_->attachment->view(), parts, lease_.index, table_->me());
+}
+
 bool Run::valid() const {
-  return table_ != nullptr && !table_->attachment->detached() && table_->parts.words.look(lease_.index) == lease_.word;
+  if (table_ == nullptr || table_->attachment->detached()) return false;
+  look_at_the_time();
+  return table_->parts.words.look(lease_.index) == lease_.word;
 }
 
 bool Run::cancelled() const {
@@ -118,6 +127,7 @@ Outcome Run::end(RunEnd how) {
   const std::shared_ptr<core::TaskTableHandle> table = table_;
   if (table->attachment->detached()) return table_ = nullptr, Outcome::detached;
   core::TaskTableParts& parts = table->parts;
+  look_at_the_time();
   const TaskState to = objects::after_run(parts, lease_.index, how);
   const bool ended = parts.words.settle(lease_, how, to);
   if (ended) count_end(how);
@@ -132,6 +142,7 @@ Outcome Run::done(std::span<const std::byte> result) {
   if (table_->attachment->detached()) return Outcome::detached;
   if (table_->parts.record(lease_.index).flags.load(std::memory_order_relaxed) & layout::kTaskForgotten) {
     const std::shared_ptr<core::TaskTableHandle> table = table_;
+    look_at_the_time();
     const bool finished = table->parts.words.finish(lease_, table->me());
     if (finished) count_end(RunEnd::done);
     table_ = nullptr;

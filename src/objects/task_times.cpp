@@ -107,7 +107,8 @@ void follow_the_wall_clock(const core::TaskTableParts& parts) {
   }
 }
 
-/// Does what is due with one task. False: nothing was.
+}  // namespace
+
 bool tend(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, layout::Owner me) {
   core::ShmTaskWords words = parts.words;
   const std::uint64_t word = words.look(index);
@@ -151,8 +152,6 @@ bool tend(const core::SegmentView& view, const core::TaskTableParts& parts, std:
     }
   }
 }
-
-}  // namespace
 
 bool expire(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word, layout::Owner me) {
   core::ShmTaskWords words = parts.words;

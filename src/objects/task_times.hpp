@@ -37,6 +37,9 @@ inline std::uint64_t keep_time(const core::TaskTableHandle& table) {
   return keep_time(table.attachment->view(), table.parts, table.me());
 }
 
+/// The same of one task: ends a run whose longest time is over, and so on. False: nothing was to be done.
+bool tend(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, layout::Owner me);
+
 /// READY, DELAYED, HELD or CLAIMED → EXPIRED: it is too late for it. False: `word` is not there any more.
 bool expire(const core::SegmentView& view, const core::TaskTableParts& parts, std::uint32_t index, std::uint64_t word,
             layout::Owner me);

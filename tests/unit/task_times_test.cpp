@@ -97,6 +97,25 @@ TEST_F(TaskTimesTest, ARunThatTakesTooLongLosesItsLeaseAndCannotCompleteTheTask)
   EXPECT_EQ(tasks.info(id)->errors[0].end, RunEnd::timeout);
 }
 
+// Its own process may be the only one that there is.
+TEST_F(TaskTimesTest, ARunThatTakesTooLongFindsSoByItself) {
+  auto segment = make();
+  auto tasks = table(segment);
+  const TaskId asked = put(tasks, "a", {.timeouts_max = 0, .run_limit = 1ms});
+  const TaskId done = put(tasks, "b", {.timeouts_max = 0, .run_limit = 1ms});
+  const TaskId dropped = put(tasks, "c", {.timeouts_max = 0, .keep = false, .run_limit = 1ms});
+  auto worker = tasks.worker({.batch = 3});
+  shmq::Run first = worker.try_next(), second = worker.try_next(), third = worker.try_next();
+  ASSERT_TRUE(first && second && third);
+  std::this_thread::sleep_for(5ms);
+  EXPECT_EQ(first.heartbeat(), Outcome::stale);
+  EXPECT_EQ(state(tasks, asked), TaskState::dead);
+  EXPECT_EQ(second.done(), Outcome::stale);
+  EXPECT_EQ(state(tasks, done), TaskState::dead);
+  EXPECT_EQ(third.done(), Outcome::stale);
+  EXPECT_EQ(state(tasks, dropped), TaskState::dead);
+}
+
 TEST_F(TaskTimesTest, ATaskWhoseRunsAllTakeTooLongIsDead) {
   auto segment = make();
   auto tasks = table(segment);

@@ -482,6 +482,31 @@ TEST_F(TasksTest, ManyThreadsCompleteEachTaskOnce) {
   EXPECT_EQ(in(tasks, TaskState::free), 100u);
 }
 
+TEST_F(TasksTest, WhatATaskIsAboutCanBeReadAsLongAsItIsThere) {
+  auto segment = make();
+  auto tasks = table(segment);
+  const auto payload_of = [&](TaskId id) -> std::optional<std::string> {
+    const auto payload = tasks.payload(id);
+    if (!payload) return std::nullopt;
+    return std::string(reinterpret_cast<const char*>(payload->data()), payload->size());
+  };
+  const std::string large(3000, 'x');
+  const TaskId small = put(tasks, "small"), in_block = put(tasks, large), none = put(tasks, "");
+  EXPECT_EQ(payload_of(small), "small");
+  EXPECT_EQ(payload_of(in_block), large);
+  EXPECT_EQ(payload_of(none), "");
+  auto worker = tasks.worker();
+  shmq::Run run = worker.try_next();
+  EXPECT_EQ(payload_of(small), "small") << "while it runs";
+  EXPECT_EQ(run.done(), Outcome::ok);
+  EXPECT_EQ(payload_of(small), "small") << "when it is over";
+  EXPECT_EQ(tasks.remove(small), Outcome::ok);
+  EXPECT_EQ(payload_of(small), std::nullopt);
+  put(tasks, "another");
+  EXPECT_EQ(payload_of(small), std::nullopt);
+  EXPECT_EQ(payload_of(0), std::nullopt);
+}
+
 // A worker that has just looked through all records does so again only after a while: what another one says that it
 // claimed it finds all the same.
 TEST_F(TasksTest, WhatAnotherHoardsIsTakenOverAtOnceAlsoAfterALookThroughAllRecords) {

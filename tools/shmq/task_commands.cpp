@@ -32,10 +32,9 @@ bool is_over(TaskState state) {
 
 std::string tasks_text(std::uint64_t count) { return std::to_string(count) + (count == 1 ? " task " : " tasks "); }
 
-std::optional<std::string> result_of(const TaskTable& table, TaskId id) {
-  const auto result = table.result(id);
-  if (!result) return std::nullopt;
-  return std::string(reinterpret_cast<const char*>(result->data()), result->size());
+std::optional<std::string> text_of(const std::optional<std::vector<std::byte>>& bytes) {
+  if (!bytes) return std::nullopt;
+  return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
 }
 
 /// Which tasks --state and --name ask for.
@@ -93,14 +92,14 @@ int show(const Request& request) {
   for (const TaskId id : request.ids) {
     const std::optional<TaskInfo> info = request.open.table.info(id);
     if (!info) throw no_task(id);
-    const std::optional<std::string> result = result_of(request.open.table, id);
+    const TaskContents contents{text_of(request.open.table.payload(id)), text_of(request.open.table.result(id))};
     if (json) {
       stat::Json object;
       object.open('{');
-      put_task(object, *info, people, &result);
+      put_task(object, *info, people, &contents);
       text += (first ? "\n" : ",\n") + object.close('}').text();
     } else {
-      text += task_picture(*info, people, result);
+      text += task_picture(*info, people, contents);
     }
     first = false;
   }
@@ -211,7 +210,7 @@ class Waiting {
     if (!request_.arguments.has("--results")) {
       print(std::to_string(id) + "\t" + to_string(info->state) + "\n");
     } else {
-      print(result_of(table_, id).value_or("") + "\n");
+      print(text_of(table_.result(id)).value_or("") + "\n");
       if (!done) remark("task " + request_.address + ": task " + std::to_string(id) + " is " + fate_text(*info));
     }
     return done ? kOk : kFailed;

@@ -91,8 +91,8 @@ What is in a task table, and what can be done to it.
 
   list     one line for each task, tabs between: id, state, name, how often it was run, the size of its payload, and who
            has it or how its runs ended. --json: one JSON document
-  show     all about some tasks, the first bytes of their results included; with --json all bytes: "text" where they are
-           UTF-8, otherwise "hex"
+  show     all about some tasks, the first bytes of their payloads and results included; with --json all bytes: "text"
+           where they are UTF-8, otherwise "hex"
   cancel   a task that waits is cancelled; one that runs is asked to stop, and may get done all the same
   kick     dead tasks are made ready again, as if they had never been run: some, those of a name, or all
   delete   tasks that wait or are over leave the table, and their results with them

@@ -100,7 +100,7 @@ std::string task_line(const TaskInfo& info, const People& people) {
          (info.errors.empty() || info.errors.back().text.empty() ? "" : "; " + stat::printable(info.errors.back().text)) + "\n";
 }
 
-std::string task_picture(const TaskInfo& info, const People& people, const std::optional<std::string>& result) {
+std::string task_picture(const TaskInfo& info, const People& people, const TaskContents& contents) {
   std::string text = "Task " + std::to_string(info.id) + "\n";
   const auto line = [&](const char* what, const std::string& value) {
     std::string title = what;
@@ -111,19 +111,20 @@ std::string task_picture(const TaskInfo& info, const People& people, const std::
   line("name", info.name.empty() ? "-" : stat::printable(info.name));
   const std::string ends = ends_text(info.ended);
   line("runs", std::to_string(info.runs) + (ends.empty() ? "" : "; " + ends));
-  line("payload", std::to_string(info.payload_bytes) + " B");
+  if (!info.key.empty()) line("key", stat::printable(info.key));
+  line("payload", std::to_string(info.payload_bytes) + " B" + (contents.payload ? "  " + shown(*contents.payload) : ""));
   line("correlation", std::to_string(info.correlation));
   line("priority", std::to_string(info.priority));
   line("submitted", stat::time_text(info.submitted_real_ns));
   if (info.deadline_ns != 0) line("deadline", until_text(info.deadline_ns));
   if (info.due_ns != 0) line("due", until_text(info.due_ns));
   for (const TaskErrorInfo& error : info.errors) line("error", error_text(error));
-  if (result) line("result", std::to_string(result->size()) + " B  " + shown(*result));
+  if (contents.result) line("result", std::to_string(contents.result->size()) + " B  " + shown(*contents.result));
   return text;
 }
 
-void put_task(stat::Json& json, const TaskInfo& info, const People& people, const std::optional<std::string>* result) {
-  json.member("id", info.id).member("state", to_string(info.state)).member("name", info.name);
+void put_task(stat::Json& json, const TaskInfo& info, const People& people, const TaskContents* contents) {
+  json.member("id", info.id).member("state", to_string(info.state)).member("name", info.name).member("key", info.key);
   json.key("owner");
   if (info.owner == 0) {
     json.value(std::optional<int>());
@@ -143,15 +144,19 @@ void put_task(stat::Json& json, const TaskInfo& info, const People& people, cons
     json.member("core_dumped", error.core_dumped).member("at_ns", error.at_real_ns).member("text", error.text).close('}');
   }
   json.close(']');
-  if (result == nullptr) return;
-  json.key("result");
-  if (!*result) {
-    json.value(std::optional<int>());
-  } else {
-    json.open('{').member("size", (*result)->size());
-    put_bytes(json, **result);
-    json.close('}');
-  }
+  if (contents == nullptr) return;
+  const auto put = [&](const char* key, const std::optional<std::string>& bytes) {
+    json.key(key);
+    if (!bytes) {
+      json.value(std::optional<int>());
+    } else {
+      json.open('{').member("size", bytes->size());
+      put_bytes(json, *bytes);
+      json.close('}');
+    }
+  };
+  put("payload", contents->payload);
+  put("result", contents->result);
 }
 
 }  // namespace shmq::cli

@@ -37,9 +37,13 @@ class People {
 
 /// One line, tabs between: id, state, name, runs, payload, what else is to be said.
 std::string task_line(const TaskInfo& info, const People& people);
+/// What a task is about, and what became of it, as far as they are there.
+struct TaskContents {
+  std::optional<std::string> payload, result;
+};
 /// A line for each thing that is known.
-std::string task_picture(const TaskInfo& info, const People& people, const std::optional<std::string>& result);
-/// The members of one task; with `result` those of its result as well.
-void put_task(stat::Json& json, const TaskInfo& info, const People& people, const std::optional<std::string>* result);
+std::string task_picture(const TaskInfo& info, const People& people, const TaskContents& contents);
+/// The members of one task; with `contents` those as well.
+void put_task(stat::Json& json, const TaskInfo& info, const People& people, const TaskContents* contents);
 
 }  // namespace shmq::cli
