@@ -193,6 +193,43 @@ until_true stays_asleep $pid
 ends 0 $pid
 [ "$(wc -l <"$work/ids")" = 7 ] || fail "not seven ids: $(cat "$work/ids")"
 
+begin "who waits for room in a table of finished tasks is told once what is in it, and what mends it"
+told() { grep -qF "the table is full" "$work/waiting"; }
+new_table --capacity 4
+"$shmq" submit "$seg/t" 1 2 3 >/dev/null
+"$worker" "$seg" t 3
+seq 4 9 | "$shmq" submit "$seg/t" 2>"$work/waiting" >"$work/out" & pid=$!
+until_true told
+grep -qF "shmq: submit $seg/t: the table is full: 3 done, 1 ready; waiting for room." "$work/waiting" || fail "it says $(cat "$work/waiting")"
+for mend in "shmq task $seg/t purge" "--forget" "shmq table $seg/t --keep-max N"; do
+  grep -qF -- "$mend" "$work/waiting" || fail "it does not name $mend: $(cat "$work/waiting")"
+done
+[ "$(wc -l <"$work/out")" = 1 ] || fail "the id of the one that is there was not printed"
+expect 0 "$shmq" task "$seg/t" purge >/dev/null
+until_true has_in_state ready 4
+sleep 1.2  # full again: not told again
+stays_asleep $pid || fail "it does not wait"
+"$worker" "$seg" t 4
+expect 0 "$shmq" table "$seg/t" --keep-max 1  # of a table that was declared with another --capacity
+"$shmq" task "$seg/t" purge >/dev/null
+ends 0 $pid
+[ "$(wc -l <"$work/waiting")" = 1 ] || fail "not one line: $(cat "$work/waiting")"
+"$worker" "$seg" t 2
+
+begin "who waits for results of others that fill the table is told as well; who waits shortly is not"
+new_table --capacity 2
+"$shmq" submit "$seg/t" 1 2 >/dev/null
+expect 5 "$shmq" submit "$seg/t" --room-timeout 0.3 x
+grep -q "the table is full" "$work/stderr" && fail "told at once: $(cat "$work/stderr")"
+expect 5 "$shmq" submit "$seg/t" --wait --room-timeout 1.2 x
+says "the table is full: 2 ready; waiting for room. There is some when tasks get done: shmq work $seg/t"
+expect 5 "$shmq" submit "$seg/t" --room-timeout 1.2 x
+says "the table is full: 2 ready"
+new_table --capacity 4
+seq 7 9 >"$work/in"
+"$shmq" submit "$seg/t" --forget <"$work/in" >"$work/ids"
+"$shmq" submit "$seg/t" 10 >>"$work/ids"
+
 begin "what is done and was to be forgotten is gone"
 "$worker" "$seg" t 4
 [ "$("$shmq" task "$seg/t" list | cut -f1,2)" = "$(sed -n 4p "$work/ids")	done" ] || fail "list says $("$shmq" task "$seg/t" list)"
@@ -209,6 +246,8 @@ expect 0 "$shmq" task "$seg/t" drain
 expect 4 "$shmq" submit "$seg/t" c
 says "the table drains"
 expect 0 "$shmq" task "$seg/t" resume
+says "it drains, and stays closed"
+"$stat" show "$seg" | grep -qE "^ +TASK TABLE .* HELD +DELAYED +READY .* EXPIRED +STATE" || fail "shmq-stat show says $("$stat" show "$seg")"
 ends 0 $pid
 has_in_state done 2 || fail "drained: $("$shmq" task "$seg/t" list)"
 

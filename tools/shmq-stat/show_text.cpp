@@ -119,7 +119,8 @@ std::string queues_text(const SegmentSnapshot& s, const std::vector<const Object
 }
 
 std::string tasks_text(const SegmentSnapshot& s, const std::vector<const ObjectSnapshot*>& objects) {
-  Table states({"TASK TABLE", ">CAPACITY", ">FREE", ">READY", ">CLAIMED", ">RUNNING", ">DONE", ">DEAD", ">CANCELLED", "STATE"});
+  Table states({"TASK TABLE", ">CAPACITY", ">FREE", ">HELD", ">DELAYED", ">READY", ">CLAIMED", ">RUNNING", ">DONE", ">DEAD", ">CANCELLED", ">EXPIRED",
+                "STATE"});
   Table shares({"TASK TABLE", "IN THE HANDS OF", ">BEING WRITTEN", ">CLAIMED", ">RUNNING"});
   for (const ObjectSnapshot* object : objects) {
     if (!object->tasks) continue;
@@ -129,8 +130,9 @@ std::string tasks_text(const SegmentSnapshot& s, const std::vector<const ObjectS
     if (t.paused) state += ", paused";
     if (t.workers_sleep) state += ", workers sleep";
     if (t.submitters_sleep) state += ", submitters sleep";
-    states.row({printable(object->name), count_text(t.capacity), in(TaskState::free), in(TaskState::ready), in(TaskState::claimed),
-                in(TaskState::running), in(TaskState::done), in(TaskState::dead), in(TaskState::cancelled), state});
+    states.row({printable(object->name), count_text(t.capacity), in(TaskState::free), in(TaskState::held), in(TaskState::delayed),
+                in(TaskState::ready), in(TaskState::claimed), in(TaskState::running), in(TaskState::done), in(TaskState::dead),
+                in(TaskState::cancelled), in(TaskState::expired), state});
     for (const TaskTableSnapshot::Share& share : t.shares)
       shares.row({printable(object->name), who_text(s, share.participant), count_text(share.writing), count_text(share.claimed),
                   count_text(share.running)});

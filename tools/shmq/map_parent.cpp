@@ -90,7 +90,8 @@ int MapParent::run() {
 void MapParent::give_up(int status, const std::string& why) {
   if (ends_with_ != 0) return;
   ends_with_ = status;
-  if (!why.empty()) remark("map: " + why + "; " + std::to_string(done_) + " items were done before that");
+  if (!why.empty()) remark("map: " + why + "; " + std::to_string(done_) +
+                          (done_ == 1 ? " item was done before that" : " items were done before that"));
 }
 
 /// Items that were read as a whole become tasks, as far as there is room.

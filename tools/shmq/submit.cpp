@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "options.hpp"
 #include "output.hpp"
 #include "records.hpp"
+#include "room_text.hpp"
 #include "shmq/base/clock.hpp"
 #include "signals.hpp"
 #include "task_submission.hpp"
@@ -27,6 +29,8 @@ using namespace std::chrono_literals;
 
 /// How long a wait for a result may keep new input waiting, and the other way round.
 constexpr std::chrono::nanoseconds kSlice = 10ms;
+/// Who waits longer than this for room is told why, once.
+constexpr std::chrono::nanoseconds kUntold = 1s;
 
 bool input_waits() {
   pollfd readable{STDIN_FILENO, POLLIN, 0};
@@ -35,9 +39,10 @@ bool input_waits() {
 
 class Submitter {
  public:
-  Submitter(const TaskTable& table, std::size_t payload_most, const Submission& submission, Framing framing,
+  Submitter(std::string address, const TaskTable& table, std::size_t payload_most, const Submission& submission, Framing framing,
             std::optional<std::int64_t> room_ns, const Interruption& interruption)
-      : table_(table),
+      : address_(std::move(address)),
+        table_(table),
         payload_most_(payload_most),
         options_(submission.given()),
         framing_(framing),
@@ -51,7 +56,9 @@ class Submitter {
 
  private:
   void submit(std::span<const std::byte> payload);
+  Submitted submit_alone(std::span<const std::byte> payload);
   Submitted submit_beside_results(std::span<const std::byte> payload);
+  void tell_of_no_room(Outcome why);
   void tell_ids();
   void pass_on(std::chrono::nanoseconds at_most);
   int finish();
@@ -63,6 +70,7 @@ class Submitter {
     return words_ ? "payload" : framing_ == Framing::line ? "line" : framing_ == Framing::nul ? "record" : "input";
   }
 
+  const std::string address_;  // SEG/T
   TaskTable table_;
   const std::size_t payload_most_;
   const TaskOptions options_;
@@ -71,6 +79,7 @@ class Submitter {
   const Interruption& interruption_;
   bool words_ = false;
   bool all_submitted_ = false;
+  bool told_of_no_room_ = false;
   std::optional<TasksInOrder> results_;
   std::string ids_;
   bool ids_wanted_ = true;
@@ -82,7 +91,7 @@ std::string Submitter::submitted_text() const {
   if (!all_submitted_ && (words_ || framing_ != Framing::whole))
     text += std::string("; ") + record_name() + " " + std::to_string(submitted_ + 1) + " is the first that was not";
   if (results_ && results_->left() != 0)
-    text += "; " + std::to_string(results_->written()) + " results were written, the others stay in the table";
+    text += "; " + results_->written_text() + ", the others stay in the table";
   return text;
 }
 
@@ -102,8 +111,8 @@ void Submitter::fail(Outcome outcome, std::size_t bytes) {
   switch (outcome) {
     case Outcome::timeout:
       throw Failure{kFull, "there was no room within --room-timeout" + submitted +
-                               "; run tasks (shmq work), remove those that are over (shmq task ... purge), or declare the "
-                               "table with a larger --capacity"};
+                               "; run tasks (shmq work), remove those that are over (shmq task " + address_ +
+                               " purge), or declare the table with a larger --capacity"};
     case Outcome::closed:
       throw Failure{kClosed, "the table drains and takes no more tasks" + submitted};
     case Outcome::removed:
@@ -127,15 +136,43 @@ void Submitter::pass_on(std::chrono::nanoseconds at_most) {
   if (results_) results_->pass_on(at_most);
 }
 
+/// Ids that wait to be printed may be what somebody needs to make room.
+void Submitter::tell_of_no_room(Outcome why) {
+  if (told_of_no_room_) return;
+  told_of_no_room_ = true;
+  tell_ids();
+  remark("submit " + address_ + ": " + no_room_text(table_, address_, why));
+}
+
+Submitted Submitter::submit_alone(std::span<const std::byte> payload) {
+  const std::stop_token stop = interruption_.token();
+  if (!told_of_no_room_ && (!room_ns_ || *room_ns_ > kUntold.count())) {
+    const std::int64_t began_ns = base::monotonic_ns();
+    Submitted submitted = table_.submit(payload, options_, Limit(stop, kUntold));
+    if (submitted.outcome != Outcome::timeout) return submitted;
+    submitted = table_.try_submit(payload, options_);
+    if (submitted.outcome != Outcome::full && submitted.outcome != Outcome::no_block) return submitted;
+    tell_of_no_room(submitted.outcome);
+    if (!room_ns_) return table_.submit(payload, options_, Limit(stop));
+    const std::int64_t left_ns = std::max<std::int64_t>(0, *room_ns_ - (base::monotonic_ns() - began_ns));
+    return table_.submit(payload, options_, Limit(stop, std::chrono::nanoseconds(left_ns)));
+  }
+  return room_ns_ ? table_.submit(payload, options_, Limit(stop, std::chrono::nanoseconds(*room_ns_)))
+                  : table_.submit(payload, options_, Limit(stop));
+}
+
 /// While the table is full, results are passed on: that makes room where all of it is ours.
 Submitted Submitter::submit_beside_results(std::span<const std::byte> payload) {
-  const std::int64_t until_ns = room_ns_ ? base::monotonic_ns() + *room_ns_ : INT64_MAX;
+  const std::int64_t began_ns = base::monotonic_ns();
+  const std::int64_t until_ns = room_ns_ ? began_ns + *room_ns_ : INT64_MAX;
   for (;;) {
     const Submitted submitted = table_.try_submit(payload, options_);
     if (submitted.outcome != Outcome::full && submitted.outcome != Outcome::no_block) return submitted;
     if (interruption_.requested() || results_->reader_gone()) return {Outcome::stopped};
     const std::int64_t left_ns = until_ns - base::monotonic_ns();
     if (left_ns <= 0) return {Outcome::timeout};
+    // While results are to come, they will make room.
+    if (results_->left() == 0 && base::monotonic_ns() - began_ns >= kUntold.count()) tell_of_no_room(submitted.outcome);
     const auto slice = std::min(kSlice, std::chrono::nanoseconds(left_ns));
     if (results_->left() != 0) {
       results_->pass_on(slice);
@@ -148,11 +185,7 @@ Submitted Submitter::submit_beside_results(std::span<const std::byte> payload) {
 
 void Submitter::submit(std::span<const std::byte> payload) {
   if (payload.size() > payload_most_) too_large(payload.size(), true);
-  const Submitted submitted =
-      results_ ? submit_beside_results(payload)
-      : room_ns_
-          ? table_.submit(payload, options_, Limit(interruption_.token(), std::chrono::nanoseconds(*room_ns_)))
-          : table_.submit(payload, options_, Limit(interruption_.token()));
+  const Submitted submitted = results_ ? submit_beside_results(payload) : submit_alone(payload);
   if (submitted.outcome == Outcome::stopped && results_ && results_->reader_gone()) return;
   if (!submitted) fail(submitted.outcome, payload.size());
   ++submitted_;
@@ -261,7 +294,7 @@ int submit_command(const Words& words) {
   const OpenTable open = open_table(address, "submit");
   if (!submission.key.empty() && open.table.keys() == 0)
     throw Failure{kFailed, "the table has no room for keys; declare it with shmq table --keys N"};
-  Submitter submitter(open.table, payload_most(address.segment, address.queue), submission, framing, room_ns, interruption);
+  Submitter submitter(arguments.words()[0], open.table, payload_most(address.segment, address.queue), submission, framing, room_ns, interruption);
   if (arguments.has("--wait")) submitter.wait_for_results(arguments.has("--keep"));
   return given ? submitter.submit_words(arguments.words(), 1) : submitter.submit_input();
 }

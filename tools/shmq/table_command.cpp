@@ -37,6 +37,14 @@ int table_command(const Words& words) {
   options.names = count("--names", options.names);
   options.keys = count("--keys", options.keys);
   options.keep_max = count("--keep-max", options.keep_max);
+  // Alone it is about a table that is there, however that was declared.
+  if (arguments.has("--keep-max") && words.size() <= 3) {
+    Segment segment = open_segment(address.segment, "table");
+    if (Result<TaskTable> there = segment.open_task_table(address.queue)) {
+      there->set_keep_max(options.keep_max);
+      return kOk;
+    }
+  }
   TaskTable table = need(open_segment(address.segment, "table").task_table(address.queue, options));
   if (arguments.has("--keep-max")) table.set_keep_max(options.keep_max);  // of one that was there already
   return kOk;

@@ -9,6 +9,7 @@
 #include "options.hpp"
 #include "output.hpp"
 #include "shmq/base/clock.hpp"
+#include "shmq/inspect.hpp"
 #include "signals.hpp"
 #include "task_text.hpp"
 
@@ -238,7 +239,14 @@ class Waiting {
 int wait(Request& request) { return Waiting(request).run(); }
 
 int pause(Request& request) { return request.open.table.pause(), kOk; }
-int resume(Request& request) { return request.open.table.resume(), kOk; }
+int resume(Request& request) {
+  request.open.table.resume();
+  const SegmentSnapshot snapshot = need(inspect_segment(request.place.segment, {.slots = false}));
+  for (const ObjectSnapshot& object : snapshot.objects)
+    if (object.tasks && object.name == request.place.queue && object.tasks->draining)
+      remark("task " + request.address + ": what is in the table is started again; it drains, and stays closed to new tasks");
+  return kOk;
+}
 int drain(Request& request) { return request.open.table.drain(), kOk; }
 
 struct Verb {

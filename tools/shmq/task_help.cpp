@@ -20,10 +20,12 @@ difference where it is declared otherwise.
   --errors N        how many of its last errors are kept with a task: 2, up to 16
   --names N         how many names of tasks have figures of their own in shmq-stat tasks: 32, up to 4096
   --keys N          how many tasks may have a --key at once: 0
-  --keep-max N      how many tasks that are over are kept; beyond it the oldest go: 0, as many as there is room for. May
-                    be given another value later
+  --keep-max N      how many tasks that are over are kept; beyond it the oldest go. 0, the default: nothing goes by itself,
+                    and a table full of finished tasks takes no more. Alone, it changes a table that is there already
 
-Example: shmq table demo/jobs --capacity 100000 --payload 256 --policy priority
+Examples
+  shmq table demo/jobs --capacity 100000 --payload 256 --policy priority
+  shmq table demo/jobs --keep-max 1000
 )help";
 
 const char* const kSubmitHelp =
@@ -56,7 +58,8 @@ submitted as they come. Prints the ids of the tasks, one a line. A task whose id
   -0                 NUL ends a record of the input instead of newline, and a result with --wait
   --whole            all of standard input is one payload; nothing after a result
   --room-timeout SECONDS
-                     how long to wait for room in a full table, or for a block (default: for ever)
+                     how long to wait for room in a full table, or for a block (default: for ever; after a second
+                     standard error says, once, why there is none)
   --wait             prints results instead of ids, each followed by a newline, in the order of submission, as soon as
                      their turn comes; then removes the task. Of a task that did not get done: an empty line, and why on
                      standard error
@@ -103,7 +106,8 @@ What is in a task table, and what can be done to it.
            results, each followed by a newline. Fails (1) where one did not get done
   purge    removes the tasks that are done, cancelled or expired; dead ones only where --state dead asks for it
   pause    nothing is started until resume; what runs goes on
-  drain    nothing can be submitted any more; workers take what is there and then end
+  drain    nothing can be submitted any more, for good; workers take what is there and then end. resume ends a pause, not
+           this
 
 States: held, waiting, delayed, ready, claimed (by a worker, and not started), running, done, dead (its retries are used
 up), cancelled, expired. Several --state mean any of them.

@@ -33,6 +33,10 @@ void TasksInOrder::gather(TaskId id) {
   written_out_.push_back(id);
 }
 
+std::string TasksInOrder::written_text() const {
+  return std::to_string(written()) + (written() == 1 ? " result was written" : " results were written");
+}
+
 void TasksInOrder::write_out() {
   if (written_out_.empty()) return;
   WriteList list;
@@ -40,8 +44,7 @@ void TasksInOrder::write_out() {
   const WriteList::Written written = list.write_all(STDOUT_FILENO, interruption_);
   if (written.error != 0 && written.error != EPIPE)
     throw Failure{kFailed, "cannot write to standard output: " + base::errno_text(written.error) + "; " +
-                               std::to_string(this->written()) +
-                               " results were written, the others are still in the table"};
+                               written_text() + ", the others are still in the table"};
   if (written.bytes != text_.size()) {
     reader_gone_ = written.error != 0;
     return;

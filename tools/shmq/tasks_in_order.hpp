@@ -24,6 +24,8 @@ class TasksInOrder {
   /// How many were added whose result is not written.
   std::size_t left() const { return waiting_.size() + written_out_.size(); }
   std::uint64_t written() const { return next_ - written_out_.size(); }
+  /// "1 result was written".
+  std::string written_text() const;
   /// How many of those did not get done.
   std::uint64_t failed() const { return failed_; }
 

@@ -45,8 +45,9 @@ one table.
   --timeout SECONDS    end a command that takes longer; the run has failed
   --result-max SIZE    a larger output is a failure, and its command is ended: 1M
   --whole              the result is the output as it is, its last newline included
-  --count N            end after N tasks
-  --until-drained      end when the table drains (shmq task SEG/T drain) and nothing is left to run
+  --count N            end after N runs; a task that is run again counts again
+  --until-drained      end when the table drains (shmq task SEG/T drain) and nothing is left to run; tasks
+                       that are held or delayed are left, too
   --grace SECONDS      after SIGTERM: how long commands may go on: 10
 
 A task that is cancelled (shmq task SEG/T cancel), or whose lease is lost, has its command ended: SIGTERM for its whole
@@ -59,7 +60,7 @@ Commands find SHMQ_TASK_ID, SHMQ_TASK_NAME and SHMQ_TASK_RUNS_BEFORE in their en
 Exit status: 0 --count or --until-drained was reached, or a signal came; 3 no such table or command; 4 the table was removed.
 
 Example
-  shmq work demo/jobs --slots 4 -- convert {} -resize 200x200 thumbs/
+  shmq work demo/jobs --slots 4 -- gzip -k {}
 )help";
 
 }  // namespace shmq::cli
