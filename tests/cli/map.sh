@@ -129,13 +129,40 @@ expect 255 "$shmq" map --workers 0 true < <(seq 1)
 expect 255 "$shmq" map --nonsense true < <(seq 1)
 expect 255 "$shmq" map -- "no-such-program-$$" < <(seq 1)
 says "there is no such program"
-expect 255 "$shmq" map true < <(printf 'a\0b\n')
-says "-0"
-expect 255 "$shmq" map true < <(head -c 200000 /dev/zero | tr '\0' x)
-says "item 1 has more than"
+expect 255 "$shmq" map "echo -n" < <(seq 1)
+says "there is no shell"
 printf '#!/no/such/interpreter\n' | script broken
 expect 2 "$shmq" map --joblog "$work/log" -- "$work/broken" < <(seq 2)
 [ "$(cut -f4 "$work/log" | tail -n 1)" = 127 ] || fail "$(cat "$work/log")"
+
+many() { head -c "$1" /dev/zero | tr '\0' x; }
+begin "an item that no argument can be is one failed item; the others are run"
+{ echo one; many 200000; echo; printf 'a\0b\n'; many 131072; echo; echo five; many 700000; } >"$work/in"
+for cat in cat "dd bs=999 status=none"; do
+  $cat <"$work/in" | "$shmq" map --keep-order --joblog "$work/log" echo >"$work/out" 2>"$work/stderr"
+  statuses=("${PIPESTATUS[@]}")
+  [ "${statuses[1]}" = 4 ] || fail "status ${statuses[1]}: $(cat "$work/stderr")"
+  printf 'one\nfive\n' | cmp - "$work/out" || fail "it wrote $(head -c 100 "$work/out")"
+  for item in 2 4 6; do says "map: item $item has more than 131071 bytes"; done
+  says "map: item 3 has a NUL in it"
+  says "-0"
+  [ "$(sed 1d "$work/log" | cut -f1,4 | tr '\t\n' ' ;')" = "1 0;2 126;3 126;4 126;5 0;6 126;" ] || fail "the job log: $(cut -c1-60 "$work/log")"
+done
+many 131071 >"$work/in"
+expect 0 "$shmq" map -- sh -c 'echo ${#1}' _ <"$work/in" >"$work/out"
+[ "$(cat "$work/out")" = 131071 ] || fail "it says $(cat "$work/out")"
+expect 3 "$shmq" map echo < <(printf 'a\0b\nc\0\n\0') >"$work/out"
+[ -s "$work/out" ] && fail "it ran something"
+
+begin "-P, -j and -k are what users of xargs and parallel type"
+seq 20 >"$work/in"
+for option in "-P 3" "-j 3"; do
+  # shellcheck disable=SC2086  # two words
+  expect 0 "$shmq" map $option -k -- sh -c 'sleep 0.0$((9 - $1 % 10)); echo $1' _ <"$work/in" >"$work/out"
+  same "$work/in" "$work/out"
+done
+expect 255 "$shmq" map -P 0 true <"$work/in"
+says "-P 0"
 
 begin "items are run as they come, while the input stays open"
 mkfifo "$work/to" "$work/from"

@@ -99,7 +99,7 @@ says "no luck with x"
 is_in dead "$id" || fail "the task is $(state "$id")"
 id=$("$shmq" submit "$seg/t" --retries 0 "no-such-program-$$")
 expect 0 "$shmq" work "$seg/t" --count 1 -- {}
-says "cannot run no-such-program-$$"
+says "cannot run \"no-such-program-$$"
 is_in dead "$id" || fail "the task is $(state "$id")"
 id=$(printf 'a\0b' | "$shmq" submit "$seg/t" --whole --retries 0)
 expect 0 "$shmq" work "$seg/t" --count 1 -- echo {}

@@ -45,7 +45,10 @@ CommandLine::CommandLine(std::vector<std::string> words) : words_(std::move(word
   program_ = find_program(words_.front());
   if (program_.empty() || (words_.front().find('/') != std::string::npos && !is_program(program_)))
     throw Failure{kNotFound, "cannot run \"" + base::printable(words_.front()) +
-                                 "\": there is no such program; name one that is in PATH, or give its path"};
+                                 "\": there is no such program; name one that is in PATH, or give its path" +
+                                 (words_.front().find(' ') == std::string::npos
+                                      ? ""
+                                      : "; there is no shell: give each argument as a word, or run sh -c '...'")};
 }
 
 void CommandLine::append_payload() {

@@ -15,7 +15,10 @@ constexpr unsigned kWorkersMax = 1000;
 int run(const Words& words) {
   const Arguments arguments(words,
                             {{"--workers", "N"},
+                             {"-P", "N"},
+                             {"-j", "N"},
                              {"--keep-order"},
+                             {"-k"},
                              {"--retries", "N"},
                              {"--timeout", "SECONDS"},
                              {"--joblog", "FILE"},
@@ -24,8 +27,10 @@ int run(const Words& words) {
                             WordPlace::last);
   if (arguments.words().empty()) throw UsageError{"needs a COMMAND to run for each item"};
   MapOptions options;
-  options.workers = static_cast<unsigned>(arguments.number("--workers", processors(), 1, kWorkersMax));
-  options.keep_order = arguments.has("--keep-order");
+  options.workers = processors();
+  for (const char* const name : {"-j", "-P", "--workers"})  // as other programs that do this call it
+    options.workers = static_cast<unsigned>(arguments.number(name, options.workers, 1, kWorkersMax));
+  options.keep_order = arguments.has("--keep-order") || arguments.has("-k");
   options.retries = static_cast<unsigned>(arguments.number("--retries", 0, 0, 1000));
   options.framing = arguments.has("-0") ? Framing::nul : Framing::line;
   options.timeout_ns = arguments.seconds_ns("--timeout");

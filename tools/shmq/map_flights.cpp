@@ -22,6 +22,7 @@ void MapFlights::note_over(std::uint64_t number) {
 
 void MapFlights::look_everywhere() {
   for (const auto& [number, flight] : flights_) {
+    if (flight.id == 0) continue;
     const std::optional<TaskInfo> info = table_.info(flight.id);
     if (!info || info->state == TaskState::done || info->state == TaskState::dead) note_over(number);
   }

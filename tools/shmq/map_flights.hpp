@@ -27,14 +27,22 @@ class MapFlights {
   /// given up because its workers were killed, tell nobody.
   void look_everywhere();
 
+  /// An item that no task can be made of; it is over at once, and its turn comes as that of others does.
+  void refuse(std::uint64_t number) {
+    flights_[number] = {};
+    note_over(number);
+  }
+
   struct Flight {
     std::uint64_t number = 0;
-    TaskId id = 0;
+    TaskId id = 0;  // 0: it was refused
     std::string item;
   };
   /// The next one whose task is over: in order of completion, or of submission where order is to be kept.
   std::optional<Flight> take_over();
 
+  /// take_over() has one.
+  bool ready() const { return keep_order_ ? over_.contains(next_) : !in_order_of_completion_.empty(); }
   bool empty() const { return flights_.empty(); }
   std::size_t size() const { return flights_.size(); }
   std::size_t over() const { return over_.size(); }

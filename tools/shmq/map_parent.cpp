@@ -45,6 +45,7 @@ class MapParent {
 
  private:
   void feed();
+  void refuse();
   void hear();
   bool take_results();
   void collect();
@@ -82,7 +83,7 @@ int MapParent::run() {
       own_.table().drain();
     }
     if (input_.over() && flights_.empty() && output_.empty()) break;
-    if (ends_with_ == 0) wait();
+    if (ends_with_ == 0 && !(flights_.ready() && output_.roomy())) wait();
   }
   return finish();
 }
@@ -94,9 +95,20 @@ void MapParent::give_up(int status, const std::string& why) {
                           (done_ == 1 ? " item was done before that" : " items were done before that"));
 }
 
+/// Each is one failed item, in its turn; the others go on.
+void MapParent::refuse() {
+  while (const std::optional<MapInput::Refused> refused = input_.refused()) {
+    remark("map: item " + std::to_string(refused->number) + " " + refused->why);
+    flights_.refuse(refused->number);
+  }
+}
+
 /// Items that were read as a whole become tasks, as far as there is room.
 void MapParent::feed() {
-  while (const std::string* item = input_.next()) {
+  for (;;) {
+    const std::string* const item = input_.next();
+    refuse();
+    if (item == nullptr) break;
     const Outcome outcome = flights_.submit(input_.number(), *item);
     if (outcome == Outcome::full || outcome == Outcome::no_block) return;
     if (outcome != Outcome::ok)
@@ -125,7 +137,7 @@ bool MapParent::take_results() {
     const std::optional<MapFlights::Flight> flight = flights_.take_over();
     if (!flight) break;
     emit(*flight);
-    (void)own_.table().remove(flight->id);
+    if (flight->id != 0) (void)own_.table().remove(flight->id);
   }
   return any;
 }
@@ -147,7 +159,7 @@ void MapParent::collect() {
 void MapParent::emit(const MapFlights::Flight& flight) {
   JobRow row;
   row.number = flight.number;
-  const std::optional<std::vector<std::byte>> bytes = own_.table().result(flight.id);
+  const std::optional<std::vector<std::byte>> bytes = flight.id == 0 ? std::nullopt : own_.table().result(flight.id);
   MapResult result{};
   if (bytes && bytes->size() >= sizeof result) {
     std::memcpy(&result, bytes->data(), sizeof result);
@@ -159,6 +171,9 @@ void MapParent::emit(const MapFlights::Flight& flight) {
       output_.add_file(crew_.file(result.slot), result.offset, result.bytes);
     else
       output_.add({reinterpret_cast<const char*>(bytes->data()) + sizeof result, bytes->size() - sizeof result});
+  } else if (flight.id == 0) {
+    row.status = 126;  // as one that cannot be executed
+    row.started_ns = base::realtime_ns();
   } else {
     row.status = -1;
     row.signal = SIGKILL;
@@ -199,7 +214,7 @@ void MapParent::wait() {
     wait_ms = static_cast<int>(std::clamp<std::int64_t>((until_ns - base::monotonic_ns()) / 1'000'000 + 1, 0, 60'000));
   pollfd watched[] = {{signals_.fd(), POLLIN, 0},
                       {crew_.told(), POLLIN, 0},
-                      {input_.starved() ? STDIN_FILENO : -1, POLLIN, 0},
+                      {input_.starved() && flights_.size() < kMapItems ? STDIN_FILENO : -1, POLLIN, 0},
                       {output_.empty() ? -1 : output_.fd(), POLLOUT, 0}};
   (void)::poll(watched, std::size(watched), wait_ms);
   read_signals();

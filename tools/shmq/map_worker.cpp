@@ -108,7 +108,7 @@ void MapWorker::execute(Run& run) {
   const int error = program.empty() ? ENOENT : child_->start(epoll_.get(), {program, arguments});
   Ending ending;
   if (error != 0) {
-    remark("map: cannot run " + base::printable(arguments.front()) + ": " + base::errno_text(error));
+    remark("map: cannot run \"" + base::printable(arguments.front()) + "\": " + base::errno_text(error));
     ending.status = error == ENOENT ? 127 : 126;
   } else {
     place_.running.store(child_->pid());

@@ -50,6 +50,17 @@ std::optional<Record> RecordReader::take() {
   return std::nullopt;
 }
 
+void RecordReader::skip() { skipping_ = true; }
+
+void RecordReader::drop_skipped() {
+  if (!skipping_) return;
+  const int terminator = framing_ == Framing::line ? '\n' : '\0';
+  const void* const found = left() == 0 ? nullptr : std::memchr(buffer_.get() + begin_, terminator, left());
+  skipping_ = found == nullptr && !at_end_;
+  begin_ = found == nullptr ? end_ : static_cast<std::size_t>(static_cast<const std::byte*>(found) - buffer_.get()) + 1;
+  searched_ = begin_;
+}
+
 void RecordReader::make_room() {
   if (capacity_ - end_ >= kLeast) return;
   if (begin_ != 0) {
@@ -68,6 +79,7 @@ void RecordReader::make_room() {
 
 RecordReader::Filled RecordReader::fill() {
   if (at_end_) return Filled::end;
+  drop_skipped();
   if (left() > most_) return Filled::too_large;
   make_room();
   for (;;) {
@@ -82,6 +94,7 @@ RecordReader::Filled RecordReader::fill() {
     if (n < 0) return Filled::failed;
     at_end_ = n == 0;
     end_ += static_cast<std::size_t>(n);
+    drop_skipped();
     return Filled::more;  // at the end as well: the last record may be there now
   }
 }

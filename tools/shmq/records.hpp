@@ -39,6 +39,10 @@ class RecordReader {
   /// Bytes that were read and that take() did not give.
   std::size_t left() const { return end_ - begin_; }
 
+  /// After too_large: drops the record, also what of it is still to be read; fill() goes on reading then, and what
+  /// follows it can be taken.
+  void skip();
+
   struct Size {
     std::uint64_t bytes = 0;
     bool exact = false;
@@ -50,6 +54,7 @@ class RecordReader {
  private:
   std::optional<Record> record(std::size_t payload, std::size_t length);
   void make_room();
+  void drop_skipped();
 
   int fd_;
   Framing framing_;
@@ -62,6 +67,7 @@ class RecordReader {
   std::size_t end_ = 0;
   bool at_end_ = false;
   bool gave_whole_ = false;
+  bool skipping_ = false;  // a record that is dropped has not come to its end
 };
 
 }  // namespace shmq::cli

@@ -12,8 +12,8 @@ its newline, stands at each {} in the arguments, or is the last argument where t
 with spaces, quotes or nothing in it is one argument. An empty line is an item. Commands read /dev/null; their standard
 error passes through.
 
-  --workers N          how many at a time: the processors, up to 1000
-  --keep-order         write the outputs in the order of the items; otherwise as they come
+  --workers N          how many at a time: the processors, up to 1000; also -P N, -j N
+  --keep-order, -k     write the outputs in the order of the items; otherwise as they come
   --retries N          run a command that failed up to N times more; only its last output is written
   --timeout SECONDS    end a command that takes longer (SIGTERM, after 2 s SIGKILL); it has failed then
   --joblog FILE        a line for each item, tabs between: number, start, seconds, exit status, signal, command
@@ -23,6 +23,8 @@ error passes through.
 Each worker is a process of its own. One that is killed loses nothing: what it ran is ended, and run again by another; an
 item with which 4 workers were killed is given up. What a command leaves running in the background is not waited for.
 SIGINT, SIGTERM and SIGHUP end the commands, too.
+
+An item that no argument can be (longer than 131071 bytes, or with a NUL) is a failed one.
 
 Exit status: 0 all commands did well; 1 to 100: so many failed; 101: more than 100; 129, 130, 143: a signal; 141: the reader
 of the output has gone; 255: anything else.

@@ -41,7 +41,7 @@ WorkJob::WorkJob(Run run, const CommandLine& command, const WorkOptions& options
   const std::string name = base::printable(start.arguments.front());
   const int error = start.program.empty() ? ENOENT : child_.start(epoll, std::move(start));
   if (error != 0) {
-    last_line_ = "cannot run " + name + ": " + base::errno_text(error);
+    last_line_ = "cannot run \"" + name + "\": " + base::errno_text(error);
     return;
   }
   running_.store(child_.pid());
