@@ -85,7 +85,16 @@ Repairs Attachment::reap_with_lock() {
 }
 
 Repairs Attachment::reap_now_and_then(std::int64_t now_ns) {
-  if (now_ns - reaped_ns_.load(std::memory_order_relaxed) < kSleepSliceNs) return {};
+  if (now_ns - reaped_ns_.load(std::memory_order_relaxed) < kSleepSliceNs || detached()) return {};
+  reaped_ns_.store(now_ns, std::memory_order_relaxed);
+  // One of all participants a slice: to ask the kernel for the locks of n participants takes time of the order of n², and n
+  // would ask. Whoever is stopped after it put its time there is followed by another one a slice later. Clocks that are read
+  // coarsely may be a little behind.
+  layout::Word& last = view_.header().reaped_ns;
+  std::uint64_t seen = last.load(std::memory_order_relaxed);
+  const std::int64_t since = base::wrapping_difference(now_ns, static_cast<std::int64_t>(seen));
+  if (since > -kSleepSliceNs && since < kSleepSliceNs) return {};
+  if (!last.compare_exchange_strong(seen, static_cast<std::uint64_t>(now_ns), std::memory_order_relaxed)) return {};
   return reap();
 }
 

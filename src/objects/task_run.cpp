@@ -110,9 +110,17 @@ Outcome Run::store_result(std::span<const std::byte> result) {
     std::memcpy(parts.inline_result(lease_.index).data(), result.data(), result.size());
   }
   const std::uint64_t now = layout::of_run(lease_.epoch(), static_cast<std::uint32_t>(result.size()));
-  if (record.result_block.compare_exchange_strong(old_block, reference, std::memory_order_acq_rel) &&
-      body.result.compare_exchange_strong(old, now, std::memory_order_acq_rel))
-    return Outcome::ok;
+  // One who lost the lease to this run may have been about to write, and have written since: only that fails while the
+  // lease is valid, and each of those does so once.
+  const auto put = [this](layout::Word& word, std::uint64_t& seen, std::uint64_t value) {
+    while (!word.compare_exchange_strong(seen, value, std::memory_order_acq_rel))
+      if (!valid()) return false;
+    return true;
+  };
+  if (put(record.result_block, old_block, reference)) {
+    core::free_referenced(view, old_block);  // what such a one put there
+    if (put(body.result, old, now)) return Outcome::ok;
+  }
   core::free_referenced(view, reference);
   return Outcome::stale;
 }

@@ -144,6 +144,12 @@ Outcome TaskTable::place(std::span<const std::byte> payload, const TaskOptions& 
   const std::uint64_t reference = block ? layout::block_reference(block->epoch, block->index) : layout::kNoBlock;
   record.payload_block.store(reference, std::memory_order_relaxed);
   record.result_block.store(layout::kNoBlock, std::memory_order_relaxed);
+  // Again, now that workers who look whether anything is left see the record: once they have gone nobody is there for it.
+  if (parts.header->state.load(std::memory_order_seq_cst) & layout::kTableDraining) {
+    objects::clear_away(view, parts, lease);
+    objects::wake_for_drain(parts);
+    return Outcome::closed;
+  }
   record.id.store(id, std::memory_order_relaxed);
   body.progress.store(0, std::memory_order_relaxed);
   body.result.store(0, std::memory_order_relaxed);

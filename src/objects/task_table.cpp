@@ -154,6 +154,7 @@ void TaskTable::set_keep_max(std::uint32_t tasks) {
   if (usable(*table_) != Outcome::ok) return;
   table_->parts.header->keep_max.store(tasks, std::memory_order_relaxed);
   objects::restore_hints(table_->parts);  // counts what is over
+  objects::keep_fewer(table_->attachment->view(), table_->parts, table_->me());
 }
 
 TaskStatistics TaskTable::statistics() const { return objects::statistics_of_all(table_->parts); }

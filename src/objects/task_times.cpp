@@ -159,7 +159,8 @@ bool expire(const core::SegmentView& view, const core::TaskTableParts& parts, st
     core::Lease lease;
     if (!words.steal(index, word, me, lease) || !words.unclaim(lease)) return false;
     announce_ready(parts, index);  // should this be the last step that we live to make
-    word = words.look(index);
+    // That word and no other: somebody may have run the task meanwhile, and the record be another one's.
+    word = layout::task_word(layout::epoch_add(lease.epoch(), 1), TaskState::ready);
   }
   if (!words.move(index, word, TaskState::expired)) return false;
   refresh_ready(parts, index);

@@ -23,23 +23,6 @@ void hint(const core::TaskTableParts& parts, core::ShmHintRing ring, std::uint32
     parts.header->hints_lost.store(1, std::memory_order_release);
 }
 
-/// Where more tasks are kept that are over than are to be kept: those that come next in the order of the records go, which
-/// is about the order that they were submitted in.
-void keep_fewer(const core::SegmentView& view, const core::TaskTableParts& parts, layout::Owner me) {
-  layout::TaskTableHeader& header = *parts.header;
-  const std::uint64_t most = header.keep_max.load(std::memory_order_relaxed);
-  if (header.finished.fetch_add(1, std::memory_order_relaxed) + 1 <= most) return;
-  core::ShmTaskWords words = parts.words;
-  for (std::uint32_t i = 0; i < parts.capacity && header.finished.load(std::memory_order_relaxed) > most; ++i) {
-    const auto index = static_cast<std::uint32_t>(header.keep_hand.fetch_add(1, std::memory_order_relaxed) % parts.capacity);
-    const std::uint64_t word = words.look(index);
-    core::Lease lease;
-    if (!is_over(layout::task_state(word)) || !words.seize(index, word, me, lease)) continue;
-    count_finished_down(parts);
-    clear_away(view, parts, lease);
-  }
-}
-
 }  // namespace
 
 bool is_over(TaskState state) { return state >= TaskState::done && state <= TaskState::expired; }
@@ -49,6 +32,21 @@ void count_finished_down(const core::TaskTableParts& parts) {
   if (parts.header->keep_max.load(std::memory_order_relaxed) == 0) return;
   std::uint64_t seen = finished.load(std::memory_order_relaxed);
   while (seen != 0 && !finished.compare_exchange_weak(seen, seen - 1, std::memory_order_relaxed)) {
+  }
+}
+
+void keep_fewer(const core::SegmentView& view, const core::TaskTableParts& parts, layout::Owner me) {
+  layout::TaskTableHeader& header = *parts.header;
+  const std::uint64_t most = header.keep_max.load(std::memory_order_relaxed);
+  if (most == 0 || header.finished.load(std::memory_order_relaxed) <= most) return;
+  core::ShmTaskWords words = parts.words;
+  for (std::uint32_t i = 0; i < parts.capacity && header.finished.load(std::memory_order_relaxed) > most; ++i) {
+    const auto index = static_cast<std::uint32_t>(header.keep_hand.fetch_add(1, std::memory_order_relaxed) % parts.capacity);
+    const std::uint64_t word = words.look(index);
+    core::Lease lease;
+    if (!is_over(layout::task_state(word)) || !words.seize(index, word, me, lease)) continue;
+    count_finished_down(parts);
+    clear_away(view, parts, lease);
   }
 }
 
@@ -75,7 +73,9 @@ void announce_end(const core::SegmentView& view, const core::TaskTableParts& par
   begin_state(parts, index);
   core::notify(parts.header->done_event);
   wake_for_drain(parts);
-  if (parts.header->keep_max.load(std::memory_order_relaxed) != 0) keep_fewer(view, parts, me);
+  if (parts.header->keep_max.load(std::memory_order_relaxed) == 0) return;
+  parts.header->finished.fetch_add(1, std::memory_order_relaxed);
+  keep_fewer(view, parts, me);
 }
 
 void wake_for_drain(const core::TaskTableParts& parts) {

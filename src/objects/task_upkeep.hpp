@@ -38,6 +38,9 @@ inline Outcome usable(const core::TaskTableHandle& table) {
   if (table.parts.header->state.load(std::memory_order_relaxed) & layout::kTableRemoved) return Outcome::removed;
   return Outcome::ok;
 }
+/// Where more tasks are kept that are over than are to be kept: those that come next in the order of the records go, which
+/// is about the order that they were submitted in.
+void keep_fewer(const core::SegmentView& view, const core::TaskTableParts& parts, layout::Owner me);
 /// A task that was over and kept is not any more.
 void count_finished_down(const core::TaskTableParts& parts);
 

@@ -221,14 +221,18 @@ Outcome TaskWorker::attempt(Run& run, bool thorough) {
 }
 
 Run TaskWorker::try_next() {
+  if (table_->attachment->detached()) return Run(Outcome::detached);
+  objects::housekeeping_of_a_try(*table_->attachment);
   Run run;
   const Outcome outcome = attempt(run, true);
   if (outcome == Outcome::ok) return run;
-  if (outcome == Outcome::empty) objects::housekeeping_of_a_try(*table_->attachment);
   return Run(outcome);
 }
 
 Run TaskWorker::next(const Limit& limit) {
+  if (table_->attachment->detached()) return Run(Outcome::detached);
+  // Not only who waits: where there is always more to do, nobody does, and what the dead had in hand would stay there.
+  objects::housekeeping_of_a_try(*table_->attachment);
   Run run;
   std::int64_t now_ns = 0;
   Outcome outcome = attempt(run, false);

@@ -41,7 +41,7 @@ void lose_a_lease_while_stopped(std::size_t result_bytes) {
     return {};
   });
   const shmq::TaskId id =
-      tasks.submit(bytes_of("work"), {.crashes_max = 0, .correlation = 7, .run_limit = 200ms}, kPatience).id;
+      tasks.submit(bytes_of("work"), {.crashes_max = 0, .correlation = 7, .run_limit = 1500ms}, kPatience).id;
   ASSERT_NE(id, 0u);
   ASSERT_TRUE(eventually([&] { return shift->steps.reached == 1; }));
   slow.stop();
@@ -84,6 +84,33 @@ void lose_a_lease_while_stopped(std::size_t result_bytes) {
 TEST(LostLease, OfAStoppedWorkerChangesNothingOnceItGoesOn) { lose_a_lease_while_stopped(16); }
 TEST(LostLease, OfAStoppedWorkerWithoutAResultCompletesNothing) { lose_a_lease_while_stopped(0); }
 TEST(LostLease, OfAStoppedWorkerLeavesTheBlockOfTheResultAlone) { lose_a_lease_while_stopped(3000); }
+
+// Where there is always more to do nobody waits, and what a dead worker had in hand is found all the same.
+TEST(DeadWorker, IsFoundByWorkersThatNeverWait) {
+  const Name name("busy");
+  auto segment = shmq::Segment::create(name, {.size_bytes = 8u << 20}).value();
+  auto tasks = segment.task_table("t", {.capacity = 64, .policy = shmq::TaskPolicy::priority}).value();
+  const shmq::TaskId id = tasks.try_submit({}, {.priority = 0}).id;
+  Shared<Shift> shift;
+  Child doomed([&]() -> std::string {
+    auto mine = opened(name);
+    auto worker = mine.open_task_table("t").value().worker();
+    shmq::Run run = worker.next(kPatience);
+    shift->steps.reached = 1;
+    for (;;) std::this_thread::yield();  // killed here
+  });
+  ASSERT_TRUE(eventually([&] { return shift->steps.reached == 1; }));
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(tasks.try_submit({}, {.keep = false}));
+  doomed.kill();
+  auto worker = tasks.worker();
+  bool again = false;
+  const bool found = eventually([&] {
+    shmq::Run run = worker.next(kPatience);
+    again = run && run.id() == id;
+    return again || run.done() != Outcome::ok || !tasks.try_submit({}, {.keep = false});
+  });
+  EXPECT_TRUE(found && again);
+}
 
 }  // namespace
 }  // namespace faults

@@ -116,6 +116,26 @@ TEST_P(MinTrees, AWayThatIsSaidToBeShorterThanItIsIsSetRight) {
   EXPECT_EQ(tree.least(), 500u);
 }
 
+TEST(MinTree, WhoWasStoppedOnTheWayUpHidesNothingOfOthers) {
+  PlainMemory memory(5000);
+  MinTree<Ref> tree(Ref{&memory});
+  ASSERT_GE(memory.shape().levels(), 3u);
+  // Index 0 has a key, and the node above says so; nobody has said so further up.
+  memory.node(0).store(5);
+  memory.node(memory.shape().at(1, 0)).store(5);
+  // A later one, below the same node.
+  tree.refresh(1, [] { return std::uint64_t{7}; });
+  std::uint32_t index = 0;
+  std::uint64_t key = 0;
+  ASSERT_TRUE(tree.find(index, key));
+  EXPECT_EQ(key, 5u);
+  // The very leaf, again.
+  memory.node(4000).store(3);
+  tree.refresh(4000, [] { return std::uint64_t{3}; });
+  ASSERT_TRUE(tree.find(index, key));
+  EXPECT_EQ(index, 4000u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, MinTrees, testing::Values(1u, 7u, 16u, 17u, 100u, 256u, 513u, 5000u));
 
 TEST(MinTreeThreads, AgreeOnceAllOfThemAreDone) {

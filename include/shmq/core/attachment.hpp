@@ -69,7 +69,7 @@ class Attachment {
   Repairs reap();
   /// The same, but waits for the turn of another thread: whoever is dead now is swept when it returns.
   Repairs reap_in_turn();
-  /// reap(), unless this attachment did so less than a sleep slice ago.
+  /// reap(), unless this or another participant did so less than a sleep slice ago.
   Repairs reap_now_and_then(std::int64_t now_ns);
 
   /// In the child of a fork(), called by the pthread_atfork handler: lets go of the lock and marks handles

@@ -11,7 +11,8 @@
 //
 // Invariant  A node differs from the least of its children only while somebody who changed one of them is on the way up,
 //            or was killed or stopped there. Whoever writes a node looks at the children afterwards, so the last one to
-//            write it has seen all changes that were made before its look; one that is made later has a refresh of its own.
+//            write it has seen all changes that were made before its look; one that is made later has a refresh of its own,
+//            and each refresh looks at all nodes up to the top: a stopped one hides nothing but its own change.
 //            rebuild() sets right what a killed or stopped one left.
 #pragma once
 
@@ -75,7 +76,8 @@ class MinTree {
   /// Says what `key_of()` says of the index, now that it may have changed.
   template <class KeyOf>
   void refresh(std::uint32_t index, KeyOf&& key_of) {
-    if (set_leaf(index, key_of)) climb(index);
+    set_leaf(index, key_of);
+    climb_from(0, index / kFan);
   }
 
   /// The least key of all.
@@ -109,8 +111,8 @@ class MinTree {
     const auto& shape = memory_.shape();
     const std::uint64_t end = std::min<std::uint64_t>((line + 1) * kFan, shape.used(0));
     for (std::uint64_t i = line * kFan; i < end; ++i)
-      (void)set_leaf(static_cast<std::uint32_t>(i), [&] { return key_of(static_cast<std::uint32_t>(i)); });
-    for (unsigned level = 0; level + 1 < shape.levels(); ++level, line /= kFan) (void)set_node(level, line);
+      set_leaf(static_cast<std::uint32_t>(i), [&] { return key_of(static_cast<std::uint32_t>(i)); });
+    climb_from(0, line);
   }
   /// Everything anew, after a kill.
   template <class KeyOf>
@@ -179,35 +181,26 @@ class MinTree {
     return false;
   }
 
-  /// False: the leaf said so already, and whoever wrote that is on the way up.
   template <class KeyOf>
-  bool set_leaf(std::uint32_t index, KeyOf&& key_of) {
-    bool changed = false;
+  void set_leaf(std::uint32_t index, KeyOf&& key_of) {
     for (unsigned race = 0; race < kRacesMax; ++race) {
       const std::uint64_t seen = look(0, index), key = key_of();
-      if (seen != key) {
-        if (!swap(0, index, seen, key)) continue;
-        changed = true;
-      }
-      if (key_of() == key) break;  // else it changed meanwhile, and a later one's leaf may have been written over
+      if (seen != key && !swap(0, index, seen, key)) continue;
+      if (key_of() == key) return;  // else it changed meanwhile, and a later one's leaf may have been written over
     }
-    return changed;
   }
-  /// The node above a line of nodes. False: it said so already.
-  bool set_node(unsigned level, std::uint64_t line) {
-    bool changed = false;
+  /// The node above a line of nodes.
+  void set_node(unsigned level, std::uint64_t line) {
     for (unsigned race = 0; race < kRacesMax; ++race) {
       const std::uint64_t seen = look(level + 1, line), least = least_of(look_at(level, line));
-      if (seen == least) break;
+      if (seen == least) return;
       if (!swap(level + 1, line, seen, least)) continue;
-      changed = true;
-      if (least_of(look_at(level, line)) == least) break;
+      if (least_of(look_at(level, line)) == least) return;
     }
-    return changed;
   }
-  void climb(std::uint64_t i) { climb_from(0, i / kFan); }
+  /// To the top, also past nodes that say what they should: who wrote one may have been stopped before the next.
   void climb_from(unsigned level, std::uint64_t line) {
-    for (; level + 1 < memory_.shape().levels() && set_node(level, line); ++level) line /= kFan;
+    for (; level + 1 < memory_.shape().levels(); ++level, line /= kFan) set_node(level, line);
   }
 
   Memory memory_{};

@@ -84,14 +84,15 @@ struct SegmentHeader {
   std::uint32_t reserved2;
   Word block_waits;  // how often somebody waited for a block
   std::uint8_t reserved3[kFalseSharingBytes - 16];
-  std::uint8_t reserved4[4096 - 1024 - 2 * kFalseSharingBytes];
+  Word reaped_ns;  // CLOCK_MONOTONIC: when somebody who waits or works looked for the dead last
+  std::uint8_t reserved4[4096 - 1024 - 2 * kFalseSharingBytes - 8];
 };
 static_assert(offsetof(SegmentHeader, build_id) == 24);
 static_assert(offsetof(SegmentHeader, device) == 96);
 static_assert(offsetof(SegmentHeader, participants_offset) == 144);
 static_assert(offsetof(SegmentHeader, classes) == 208);
 static_assert(offsetof(SegmentHeader, state) == 1024);
-static_assert(offsetof(SegmentHeader, blocks_event) == 1152);
+static_assert(offsetof(SegmentHeader, blocks_event) == 1152 && offsetof(SegmentHeader, reaped_ns) == 1280);
 static_assert(sizeof(SegmentHeader) == 4096);
 
 enum class RowState : std::uint8_t {
